@@ -1,0 +1,416 @@
+"""utils.data: the values, the options, and what happens when a file is damaged."""
+
+import gzip
+import multiprocessing
+import os
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import torchvision
+
+import utils.data
+from utils.data import DATA, RUGGED_SHA256, DataError, load_mnist, load_rugged
+
+RAW = DATA / "MNIST" / "raw"
+ARCHIVES = [name for name, _ in torchvision.datasets.MNIST.resources]
+IMAGES = "t10k-images-idx3-ubyte"
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """A data folder of our own with links to the packed files; nothing is in memory yet."""
+    (tmp_path / "MNIST" / "raw").mkdir(parents=True)
+    for name in ARCHIVES:
+        (tmp_path / "MNIST" / "raw" / name).symlink_to(RAW / name)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
+    utils.data._read_mnist.cache_clear()
+    yield tmp_path
+    utils.data._read_mnist.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def whole_files(tmp_path_factory):
+    """A folder with the four files unpacked."""
+    folder = tmp_path_factory.mktemp("unpacked")
+    utils.data._unpack([RAW / name for name in ARCHIVES], folder)
+    return folder
+
+
+@pytest.fixture
+def unpacked(root, whole_files):
+    """The same data folder with the unpacked files in it (links, too)."""
+    for file in whole_files.iterdir():
+        (root / "MNIST" / "raw" / file.name).symlink_to(file)
+    return root
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError("tried to download")
+
+    monkeypatch.setattr("torchvision.datasets.mnist.download_and_extract_archive", refuse)
+    monkeypatch.setattr("torchvision.datasets.utils.download_url", refuse)
+    monkeypatch.setattr("urllib.request.urlopen", refuse)
+
+
+# ---------------------------------------------------------------------------- rugged.csv
+
+
+def test_rugged_has_the_countries_with_known_gdp():
+    df = load_rugged()
+    assert list(df.columns) == [
+        *("isocode", "country", "rugged", "cont_africa", "rgdppc_2000", "log_gdp")
+    ]
+    assert df.index.equals(pd.RangeIndex(170))
+    assert df["cont_africa"].value_counts().to_dict() == {0: 121, 1: 49}
+    assert pd.api.types.is_integer_dtype(df["cont_africa"])
+    assert df["isocode"].head(3).tolist() == ["AGO", "ALB", "ARE"]
+    assert not df.isna().to_numpy().any()
+
+
+def test_rugged_has_known_values():
+    df = load_rugged(keep_unknown=True).set_index("isocode")
+    assert df.loc["AGO", ["rugged", "rgdppc_2000"]].tolist() == [0.858, 1794.729]
+    assert df.loc["AGO", "log_gdp"] == pytest.approx(np.log(1794.729), rel=1e-15)
+    assert df.loc["CIV", "country"] == "Côte d'Ivoire"
+    assert df.loc["NAM", "cont_africa"] == 1
+    assert df["rugged"].idxmax() == "GIB"
+
+
+def test_rugged_can_keep_the_unknown():
+    df = load_rugged(keep_unknown=True)
+    assert df.index.equals(pd.RangeIndex(234))
+    assert df["rgdppc_2000"].isna().sum() == 64
+    assert df["log_gdp"].isna().equals(df["rgdppc_2000"].isna())
+    assert not df[["isocode", "country", "rugged", "cont_africa"]].isna().to_numpy().any()
+
+
+def test_rugged_is_fresh_each_time():
+    df = load_rugged()
+    df["rugged"] = 0.0
+    assert load_rugged()["rugged"].sum() > 0
+
+
+def test_rugged_works_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert len(load_rugged()) == 170
+
+
+def test_rugged_takes_windows_line_ends(tmp_path):
+    copy = tmp_path / "rugged.csv"
+    copy.write_bytes((DATA / "rugged.csv").read_bytes().replace(b"\n", b"\r\n"))
+    pd.testing.assert_frame_equal(load_rugged(path=copy), load_rugged())
+
+
+def _without_a_row(lines):
+    return lines[:100] + lines[101:]
+
+
+def _one_byte_changed(lines):
+    return [*lines[:-1], lines[-1].replace(b"1.194", b"1.195")]
+
+
+@pytest.mark.parametrize(
+    "damage", [_without_a_row, _one_byte_changed, lambda lines: lines[:50], lambda lines: []]
+)
+def test_rugged_damaged(tmp_path, damage):
+    lines = (DATA / "rugged.csv").read_bytes().splitlines(keepends=True)
+    copy = tmp_path / "rugged.csv"
+    copy.write_bytes(b"".join(damage(lines)))
+    with pytest.raises(DataError, match=rf"{re.escape(str(copy))} is truncated or altered"):
+        load_rugged(path=copy)
+
+
+def test_the_message_names_the_file_and_the_mend(tmp_path, monkeypatch):
+    with pytest.raises(DataError, match=r"elsewhere\.csv is missing.* replace it"):
+        load_rugged(path=tmp_path / "elsewhere.csv")
+    monkeypatch.setattr(utils.data, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(utils.data, "DATA", tmp_path / "data")
+    with pytest.raises(DataError, match=r"^data/rugged.csv is missing") as error:
+        load_rugged()
+    assert str(error.value).endswith("git checkout -- data/rugged.csv")
+
+
+def test_rugged_refuses_a_path_in_the_wrong_place():
+    with pytest.raises(TypeError, match="keep_unknown must be True or False"):
+        load_rugged("rugged.csv")
+
+
+def test_the_readme_gives_the_checksums():
+    readme = (DATA / "README.md").read_text(encoding="utf-8")
+    for name, md5 in torchvision.datasets.MNIST.resources:
+        assert f"{md5}  {name}" in readme
+    assert f"{RUGGED_SHA256}  rugged.csv" in readme
+
+
+# ---------------------------------------------------------------------------- MNIST: values
+
+
+@pytest.mark.parametrize(("train", "size"), [(True, 60_000), (False, 10_000)])
+def test_mnist_is_what_is_in_the_files(train, size):
+    x, y = load_mnist(train)
+    assert (x.shape, x.dtype) == ((size, 784), torch.float32)
+    assert (y.shape, y.dtype) == ((size,), torch.int64)
+    assert x.min() == 0
+    assert x.max() == 1
+    split = "train" if train else "t10k"
+    pixels = gzip.decompress((RAW / f"{split}-images-idx3-ubyte.gz").read_bytes())[16:]
+    labels = gzip.decompress((RAW / f"{split}-labels-idx1-ubyte.gz").read_bytes())[8:]
+    assert x.mul(255).round().to(torch.uint8).numpy().tobytes() == pixels
+    assert y.to(torch.uint8).numpy().tobytes() == labels
+
+
+def test_mnist_has_known_values():
+    x, y = load_mnist()
+    assert y[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
+    assert y.bincount().tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    assert x.mean().item() == pytest.approx(0.1307, abs=5e-5)  # as published by everyone
+    assert x.std().item() == pytest.approx(0.3081, abs=5e-5)
+    assert load_mnist(train=False)[1][:5].tolist() == [7, 2, 1, 0, 4]
+
+
+def test_mnist_digits_come_in_the_order_of_the_file():
+    x, y = load_mnist(train=False)
+    keep = (y == 3) | (y == 8)
+    for digits in ([3, 8], (8, 3, 3), np.array([3, 8])):
+        some_x, some_y = load_mnist(train=False, digits=digits)
+        assert torch.equal(some_x, x[keep])
+        assert torch.equal(some_y, y[keep])
+
+
+def test_mnist_n_counts_after_digits():
+    x, y = load_mnist(train=False, digits=[7])
+    first_x, first_y = load_mnist(train=False, digits=[7], n=20)
+    assert torch.equal(first_x, x[:20])
+    assert torch.equal(first_y, y[:20])
+    assert len(load_mnist(train=False, n=10_000)[0]) == 10_000
+
+
+def test_mnist_threshold():
+    x, _ = load_mnist(train=False)
+    binary, _ = load_mnist(train=False, binarise="threshold")
+    assert binary.dtype == torch.float32
+    assert torch.equal(binary, (x > 0.5).float())
+
+
+def test_mnist_sample_has_the_brightness_as_its_mean():
+    x, _ = load_mnist(train=False)
+    binary, _ = load_mnist(train=False, binarise="sample", seed=0)
+    assert binary.dtype == torch.float32
+    assert ((binary == 0) | (binary == 1)).all()
+    assert torch.equal(binary[x == 0], x[x == 0])
+    assert torch.equal(binary[x == 1], x[x == 1])
+    standard_error = (x * (1 - x)).sum().sqrt() / x.numel()
+    assert abs(binary.mean() - x.mean()) < 4 * standard_error
+
+
+def test_mnist_seed_leaves_the_global_random_state_alone():
+    before = torch.get_rng_state()
+    one, _ = load_mnist(train=False, n=100, binarise="sample", seed=1)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(one, load_mnist(train=False, n=100, binarise="sample", seed=1)[0])
+    assert not torch.equal(one, load_mnist(train=False, n=100, binarise="sample", seed=2)[0])
+
+
+def test_mnist_sample_follows_the_global_random_state():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        one, _ = load_mnist(train=False, n=100, binarise="sample")
+        two, _ = load_mnist(train=False, n=100, binarise="sample")
+        torch.manual_seed(3)
+        again, _ = load_mnist(train=False, n=100, binarise="sample")
+    assert torch.equal(one, again)
+    assert not torch.equal(one, two)
+
+
+def test_mnist_may_be_changed_in_place():
+    x, y = load_mnist(train=False)
+    expected_x, expected_y = x.clone(), y.clone()
+    x.fill_(9)
+    y.fill_(9)
+    x, y = load_mnist(train=False)
+    assert torch.equal(x, expected_x)
+    assert torch.equal(y, expected_y)
+
+
+@pytest.mark.parametrize("options", [{}, {"digits": [1], "binarise": "sample", "seed": 0}])
+def test_mnist_makes_nothing_on_the_default_device_by_accident(root, unpacked, options):
+    expected = load_mnist(train=False, n=50, **options)
+    utils.data._read_mnist.cache_clear()
+    torch.set_default_device("meta")  # a tensor made there by accident has no values
+    try:
+        assert load_mnist(train=False, n=50, root=root, **options)[0].device.type == "meta"
+        result = load_mnist(train=False, n=50, root=root, device="cpu", **options)
+    finally:
+        torch.set_default_device(None)
+    assert torch.equal(result[0], expected[0])
+    assert torch.equal(result[1], expected[1])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_mnist_is_the_same_on_a_gpu():
+    for options in ({}, {"binarise": "threshold"}, {"binarise": "sample", "seed": 0}):
+        expected = load_mnist(train=False, **options)
+        x, y = load_mnist(train=False, device="cuda", **options)
+        assert x.is_cuda
+        assert torch.equal(x.cpu(), expected[0])
+        assert torch.equal(y.cpu(), expected[1])
+
+
+# ---------------------------------------------------------------------------- MNIST: arguments
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"digits": []}, ValueError, "some of 0 to 9"),
+        ({"digits": [3, 10]}, ValueError, "some of 0 to 9"),
+        ({"digits": [-1]}, ValueError, "some of 0 to 9"),
+        ({"digits": 3}, TypeError, r"a list such as \[3, 5\]"),
+        ({"digits": "35"}, TypeError, r"a list such as \[3, 5\]"),
+        ({"digits": [3.0]}, TypeError, "whole number"),
+        ({"digits": [True]}, TypeError, "whole number"),
+        ({"n": 0}, ValueError, "from 1 to 10000"),
+        ({"n": -5}, ValueError, "from 1 to 10000"),
+        ({"n": 10_001}, ValueError, "from 1 to 10000"),
+        ({"n": 1000, "digits": [5]}, ValueError, "from 1 to 892"),
+        ({"n": 10.0}, TypeError, "n must be a whole number"),
+        ({"n": True}, TypeError, "n must be a whole number"),
+        ({"binarise": "round"}, ValueError, "'threshold', 'sample' or None, not 'round'"),
+        ({"binarise": True}, ValueError, "'threshold', 'sample' or None, not True"),
+        ({"binarise": "sample", "seed": "0"}, TypeError, "seed must be a whole number"),
+        ({"seed": 0}, ValueError, "only with binarise='sample'"),
+        ({"binarise": "threshold", "seed": 0}, ValueError, "only with binarise='sample'"),
+        ({"train": "test"}, TypeError, "train must be True or False"),
+    ],
+)
+def test_mnist_refuses(options, error, message):
+    with pytest.raises(error, match=message):
+        load_mnist(**{"train": False, **options})
+
+
+# ---------------------------------------------------------------------------- MNIST: files
+
+
+def test_mnist_reads_the_files_once(root, unpacked):
+    load_mnist(train=False, root=root)
+    shutil.rmtree(root / "MNIST")
+    assert len(load_mnist(train=False, root=str(root), digits=[0])[0]) == 980
+
+
+@pytest.mark.parametrize("name", ARCHIVES)
+def test_mnist_archive_missing(unpacked, name):
+    archive = unpacked / "MNIST" / "raw" / name
+    archive.unlink()
+    with pytest.raises(DataError, match=rf"{re.escape(str(archive))} is missing"):
+        load_mnist(train=False, root=unpacked)
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-100], lambda b: b"", "byte"])
+@pytest.mark.parametrize("name", ["t10k-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"])
+def test_mnist_archive_damaged(root, name, damage):
+    content = bytearray((RAW / name).read_bytes())
+    if damage == "byte":
+        content[len(content) // 2] ^= 1
+    else:
+        content = damage(content)
+    archive = root / "MNIST" / "raw" / name
+    archive.unlink()
+    archive.write_bytes(content)
+    with pytest.raises(DataError, match=rf"{re.escape(str(archive))} is truncated or altered"):
+        load_mnist(train=False, root=root)
+    assert sorted(os.listdir(archive.parent)) == sorted(ARCHIVES)  # nothing half-written
+
+
+def test_mnist_message_names_the_mend(root, monkeypatch):
+    monkeypatch.setattr(utils.data, "REPOSITORY", root.parent)
+    (root / "MNIST" / "raw" / ARCHIVES[0]).unlink()
+    file = f"{root.name}/MNIST/raw/{ARCHIVES[0]}"
+    with pytest.raises(DataError, match=rf"^{file} is missing.*git checkout -- {file}$"):
+        load_mnist(root=root)
+
+
+def _cut_short(content):
+    return content[: len(content) // 2]
+
+
+def _pixel_changed(content):
+    content[5000] ^= 255
+    return content
+
+
+@pytest.mark.parametrize("damage", [_cut_short, _pixel_changed, lambda content: b""])
+def test_mnist_unpacked_file_is_mended(unpacked, damage):
+    target = unpacked / "MNIST" / "raw" / IMAGES
+    content = target.read_bytes()
+    target.unlink()
+    target.write_bytes(damage(bytearray(content)))
+    x, _ = load_mnist(train=False, root=unpacked)
+    assert target.read_bytes() == content
+    assert x.mul(255).round().to(torch.uint8).numpy().tobytes() == content[16:]
+
+
+@pytest.mark.parametrize("step", ["torchvision.datasets.utils.extract_archive", "os.replace"])
+def test_mnist_interrupted_unpacking_leaves_nothing(root, monkeypatch, step):
+    def interrupt(source, target):
+        if Path(target).is_dir():  # in the midst of unpacking
+            Path(target, Path(source).stem).write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(step, interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            load_mnist(train=False, root=root)
+    assert sorted(os.listdir(root / "MNIST" / "raw")) == sorted(ARCHIVES)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, to be quick")
+def test_mnist_two_processes_unpack_at_once(root, whole_files):
+    raw = root / "MNIST" / "raw"
+    fork = multiprocessing.get_context("fork")
+    start = fork.Barrier(2)
+
+    def unpack():
+        start.wait(timeout=30)
+        utils.data._unpack([raw / name for name in ARCHIVES], raw)
+
+    processes = [fork.Process(target=unpack) for _ in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(timeout=30)
+    assert [process.exitcode for process in processes] == [0, 0]
+    for whole in whole_files.iterdir():
+        assert (raw / whole.name).read_bytes() == whole.read_bytes()
+    assert len(os.listdir(raw)) == 8  # nothing left over
+
+
+def test_mnist_from_a_read_only_folder(root, monkeypatch):
+    raw = root / "MNIST" / "raw"
+    make = utils.data.tempfile.TemporaryDirectory
+
+    def refuse(*args, dir, **kwargs):  # as root, no folder is read-only
+        if Path(dir) == raw:
+            raise PermissionError(13, "Permission denied", str(dir))
+        return make(*args, dir=dir, **kwargs)
+
+    monkeypatch.setattr(utils.data.tempfile, "TemporaryDirectory", refuse)
+    x, _ = load_mnist(train=False, root=root)
+    assert torch.equal(x, load_mnist(train=False)[0])
+    assert sorted(os.listdir(raw)) == sorted(ARCHIVES)
+    assert (root / "cache").is_dir()
+
+
+def test_mnist_read_only_folder_with_the_files_in_it_is_used(unpacked, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError("tried to write")
+
+    monkeypatch.setattr(utils.data.tempfile, "TemporaryDirectory", refuse)
+    load_mnist(train=False, root=unpacked)
+    assert not (unpacked / "cache").exists()

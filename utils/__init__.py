@@ -1,0 +1,1 @@
+"""What the notebooks of the course share: data, plotting, inference, checks, device."""

@@ -1,0 +1,200 @@
+"""The two data sets of the course: terrain ruggedness and wealth of countries, and MNIST.
+
+Every file is verified before it is read. A missing, truncated or altered file raises
+`DataError`, which names the file and the command that restores it. Nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import struct
+import tempfile
+import zlib
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from numbers import Integral
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+__all__ = ["DataError", "load_mnist", "load_rugged"]
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+DATA = REPOSITORY / "data"
+RUGGED_SHA256 = "1777824c287d5287c0c3a1c17b74b84b2aa3d45ced13b53d6b91e3797d405978"
+
+
+class DataError(RuntimeError):
+    """A data file is missing, truncated or altered; the message says how to restore it."""
+
+
+def _data_error(path: Path) -> DataError:
+    problem = "is truncated or altered" if path.exists() else "is missing"
+    if path.is_relative_to(REPOSITORY):
+        file = path.relative_to(REPOSITORY).as_posix()
+        mend = f"from the top folder of the repository, run: git checkout -- {file}"
+    else:
+        file = str(path)
+        mend = f"replace it with the copy of {path.name} in the course repository"
+    return DataError(f"{file} {problem}. To mend it, {mend}")
+
+
+def load_rugged(keep_unknown: bool = False, path: str | Path | None = None) -> pd.DataFrame:
+    """Terrain ruggedness and wealth of the world's countries.
+
+    Args:
+        keep_unknown: keep the 64 countries with unknown GDP (NaN in the last two columns).
+        path: the CSV file; by default `data/rugged.csv` of this repository.
+
+    Returns:
+        One row per country, 170 (49 of them in Africa) or 234, in order of `isocode`:
+
+        - `isocode`, `country`: ISO 3166-1 alpha-3 code and common English name;
+        - `rugged`: terrain ruggedness index, in 100 m;
+        - `cont_africa`: 1 in Africa, 0 elsewhere;
+        - `rgdppc_2000`: real GDP per person in 2000, in international dollars;
+        - `log_gdp`: natural logarithm of `rgdppc_2000`.
+
+    Raises:
+        DataError: the file is missing or altered (line ends apart: Windows may change them).
+
+    Source: N. Nunn and D. Puga (2012), Ruggedness: the blessing of bad geography in Africa,
+    Review of Economics and Statistics 94(1), 20–36.
+    """
+    if not isinstance(keep_unknown, bool):
+        raise TypeError(f"keep_unknown must be True or False, not {keep_unknown!r}")
+    path = DATA / "rugged.csv" if path is None else Path(path).resolve()
+    if not path.is_file():
+        raise _data_error(path)
+    content = path.read_bytes().replace(b"\r\n", b"\n")
+    if hashlib.sha256(content).hexdigest() != RUGGED_SHA256:
+        raise _data_error(path)
+    countries = pd.read_csv(io.BytesIO(content), encoding="utf-8")
+    countries["log_gdp"] = np.log(countries["rgdppc_2000"])
+    return countries if keep_unknown else countries.dropna(ignore_index=True)
+
+
+def load_mnist(
+    train: bool = True,
+    *,
+    digits: Sequence[int] | None = None,
+    n: int | None = None,
+    binarise: Literal["threshold", "sample"] | None = None,
+    seed: int | None = None,
+    root: str | Path | None = None,
+    device: torch.device | str | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Handwritten digits, 28 × 28 pixels, one image a row.
+
+    The first call unpacks and verifies the files; later calls read from memory. The tensors
+    are fresh each time, so they may be changed in place.
+
+    Args:
+        train: the training set (60,000 images) or the test set (10,000).
+        digits: keep only the images of these digits, in the order of the file.
+        n: keep only the first `n` images (after the choice of `digits`).
+        binarise: "threshold" makes a pixel 1 where it is above 0.5, "sample" with a probability
+            equal to its brightness; both leave only 0 and 1.
+        seed: for "sample": the seed of a generator of its own; the global random state stays
+            as it is. Without it, the draws come from PyTorch's global CPU generator.
+        root: the folder that holds `MNIST/raw`; by default `data` of this repository.
+        device: where to put the result, by default `torch.get_default_device()`.
+
+    Returns:
+        Images, float32 of shape (N, 784), rows from the top, 0 (background) to 1 (ink);
+        labels, int64 of shape (N,), 0 to 9.
+
+    Raises:
+        DataError: one of the four `.gz` files is missing, truncated or altered.
+        ValueError: no such digit, number of images or `binarise`, or `seed` without "sample".
+        TypeError: an argument has the wrong type.
+
+    Source: Y. LeCun, C. Cortes, C. J. C. Burges, The MNIST database (CC BY-SA 3.0).
+    """
+    if not isinstance(train, bool):
+        raise TypeError(f"train must be True or False, not {train!r}")
+    if binarise not in (None, "threshold", "sample"):
+        raise ValueError(f"binarise must be 'threshold', 'sample' or None, not {binarise!r}")
+    if seed is not None and binarise != "sample":
+        raise ValueError("seed has an effect only with binarise='sample'")
+    images, labels = _read_mnist(Path(root or DATA).expanduser().resolve(), train)
+    if digits is not None:
+        keep = torch.isin(labels, labels.new_tensor(_check_digits(digits)))
+        images, labels = images[keep], labels[keep]
+    if n is not None:
+        if not 1 <= _check_int("n", n) <= len(labels):
+            raise ValueError(f"n must be from 1 to {len(labels)}, the images there are, not {n}")
+        images, labels = images[:n], labels[:n]
+    x, y = images.to(torch.float32).div_(255), labels.to(torch.int64)
+    if binarise == "threshold":
+        x.gt_(0.5)
+    elif binarise == "sample":
+        generator = None
+        if seed is not None:
+            generator = torch.Generator("cpu").manual_seed(_check_int("seed", seed))
+        x = torch.bernoulli(x, generator=generator)
+    device = torch.get_default_device() if device is None else device
+    return x.to(device), y.to(device)
+
+
+def _check_int(name: str, value: int) -> int:
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise TypeError(f"{name} must be a whole number, not {value!r}")
+    return int(value)
+
+
+def _check_digits(digits: Sequence[int]) -> list[int]:
+    if isinstance(digits, (str, Integral)):
+        raise TypeError(f"digits must be a list such as [3, 5], not {digits!r}")
+    wanted = [_check_int("each of digits", digit) for digit in digits]
+    if not wanted or not set(wanted) <= set(range(10)):
+        raise ValueError(f"digits must be some of 0 to 9, not {wanted}")
+    return wanted
+
+
+@lru_cache(maxsize=4)
+def _read_mnist(root: Path, train: bool) -> tuple[Tensor, Tensor]:
+    """Images (N, 784) and labels (N,), both uint8 on the CPU and not to be changed.
+
+    The files are verified and unpacked here because torchvision's own `download=True` takes
+    half-unpacked files for whole ones and, if a packed file is damaged, turns to the network.
+    """
+    from torchvision.datasets import MNIST  # not at the top: it takes seconds to import
+    from torchvision.datasets.utils import check_integrity
+
+    archives = {root / "MNIST" / "raw" / name: md5 for name, md5 in MNIST.resources}
+    for archive, md5 in archives.items():
+        if not check_integrity(archive, md5):
+            raise _data_error(archive)
+    try:
+        _unpack(archives, root / "MNIST" / "raw")
+    except OSError:  # the folder is read-only, say: use the user's own cache
+        root = Path(torch.hub.get_dir(), "pyro-course")
+        _unpack(archives, root / "MNIST" / "raw")
+    dataset = MNIST(root, train=train, download=False)
+    return dataset.data.flatten(1), dataset.targets.to(torch.uint8)
+
+
+def _unpack(archives: Iterable[Path], folder: Path) -> None:
+    """Unpack each verified `.gz` file into the folder, unless it lies there whole already."""
+    from torchvision.datasets.utils import extract_archive
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for archive in archives:
+        target = folder / archive.stem
+        # A .gz file ends with the checksum and the size of what is in it.
+        expected = struct.unpack("<II", archive.read_bytes()[-8:])
+        if target.is_file():
+            content = target.read_bytes()
+            if (zlib.crc32(content), len(content)) == expected:
+                continue
+        # Unpack in a scratch folder (git ignores its name), for half a file must never be seen.
+        with tempfile.TemporaryDirectory(dir=folder, suffix="-ubyte") as scratch:
+            extract_archive(archive, scratch)
+            os.replace(Path(scratch, archive.stem), target)

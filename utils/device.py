@@ -1,0 +1,37 @@
+"""The device on which the course computes."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+
+def course_device() -> torch.device:
+    """Choose the course's device and make it torch's default.
+
+    CUDA if there is a GPU, else Apple's MPS, else the CPU. The environment variable
+    ``COURSE_DEVICE`` (``cpu``, ``cuda``, ``mps``) overrides the choice. Tensors made afterwards
+    without a ``device`` argument, the reader's own included, land on this device.
+
+    Raises:
+        ValueError: ``COURSE_DEVICE`` names a device that torch does not have here.
+    """
+    if name := os.environ.get("COURSE_DEVICE"):
+        try:
+            device = torch.device(name)
+            torch.zeros(1, device=device)
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
+            raise ValueError(
+                f"COURSE_DEVICE={name!r}, but torch cannot use that device here. "
+                "Unset the variable to let the course choose."
+            ) from error
+    elif torch.cuda.is_available():
+        device = torch.device("cuda")
+    elif torch.backends.mps.is_available():
+        device = torch.device("mps")
+    else:
+        device = torch.device("cpu")
+    if device != torch.get_default_device():
+        torch.set_default_device(device)
+    return device
