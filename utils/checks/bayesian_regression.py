@@ -1,0 +1,401 @@
+"""Checks of Day2/1_bayesian_regression."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pyro
+import pyro.distributions as dist
+import torch
+from torch import Tensor
+
+from utils.checks.engine import (
+    Twin,
+    call,
+    close_to,
+    exercise,
+    fail,
+    probability_close_to,
+    same_function,
+    scorecard_within,
+)
+from utils.checks.models import same_guide, same_model
+
+__all__ = [
+    "african_fit",
+    "conditional_posterior",
+    "gradient_step",
+    "linear_model",
+    "logistic_model",
+    "predictive_probability",
+    "scorecard_within",
+    "slope_probabilities",
+    "variance_parts",
+]
+
+Draws = Mapping[str, Tensor]
+
+
+def _squared_error_gradient(w: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    residual = y - (w[0] + w[1] * x)
+    return torch.stack([-2 * residual.sum(), -2 * (residual * x).sum()])
+
+
+@exercise("Exercise 1, a gradient step")
+def gradient_step(answer) -> None:
+    gradient = _squared_error_gradient
+
+    def twin(rule, message):
+        return Twin(
+            lambda w, x, y, learning_rate: rule(w, gradient(w, x, y), learning_rate), message
+        )
+
+    x, y = torch.randn(7), torch.randn(7)
+    same_function(
+        answer,
+        lambda w, x, y, learning_rate: w - learning_rate * gradient(w, x, y),
+        [call(torch.randn(2), x, y, learning_rate=rate) for rate in (0.03, 0.2)],
+        name="gradient_step",
+        twins=[
+            twin(lambda w, g, a: w + a * g, "this step climbs: the gradient points *uphill*."),
+            twin(lambda w, g, a: w - g, "the learning rate is missing: the step is α∇L, not ∇L."),
+            twin(lambda w, g, a: w, "`w` does not move: new_w must be w minus a step."),
+            twin(lambda w, g, a: g, "that is the gradient itself; the step starts from w."),
+            twin(lambda w, g, a: a * g, "that is the step; new_w is w minus it."),
+            twin(lambda w, g, a: -a * g, "that is the step; add it to w."),
+            twin(
+                lambda w, g, a: w - a * g / 7,
+                "your gradient is that of the *mean* squared error; L is a sum.",
+            ),
+            twin(lambda w, g, a: w - a * g[0], "both weights move by the gradient of w0."),
+        ],
+    )
+
+
+def _linear_model(x, y=None, scale=10.0, noise=lambda s: s.sqrt(), line=lambda a, b, x: a + b * x):
+    w0 = pyro.sample("w0", dist.Normal(0.0, scale))
+    w1 = pyro.sample("w1", dist.Normal(0.0, scale))
+    sigma2 = pyro.sample("sigma2", dist.Gamma(1.0, 1.0))
+    with pyro.plate("countries", len(x)):
+        pyro.sample("y", dist.Normal(line(w0, w1, x), noise(sigma2)), obs=y)
+
+
+@exercise("Exercise 2, the linear model")
+def linear_model(answer) -> None:
+    x, y = torch.randn(7), torch.randn(7)
+
+    def twin(message, **changes):
+        return Twin(lambda x, y=None: _linear_model(x, y, **changes), message)
+
+    same_model(
+        answer,
+        _linear_model,
+        [call(x, y), call(torch.randn(5))],
+        twins=[
+            twin(
+                "`y`: its mean is w0 + w1 x, and you have w0 and w1 the other way round.",
+                line=lambda a, b, x: b + a * x,
+            ),
+            twin("`y`: the slope w1 must multiply x.", line=lambda a, b, x: a + b + x),
+            twin("`y`: the intercept w0 is missing.", line=lambda a, b, x: b * x),
+            twin("`y`: the sign of the slope is reversed.", line=lambda a, b, x: a - b * x),
+        ],
+    )
+
+
+def _conditional_posterior(sigma2: Tensor, X: Tensor, y: Tensor, noise=1, prior=0.01):
+    s = sigma2[..., None, None] ** noise
+    covariance = torch.linalg.inv(X.T @ X / s + prior * torch.eye(2).to(X))
+    return (covariance @ (X.T @ y) / s).squeeze(-1), covariance
+
+
+@exercise("Exercise 3, the weights given the noise")
+def conditional_posterior(answer) -> None:
+    # With so few points, and so noisy ones, the prior's precision shows.
+    X = torch.stack([torch.ones(4), torch.randn(4)], dim=1)
+    y = torch.randn(4, 1)
+    calls = [call(sigma2, X, y) for sigma2 in (torch.tensor([0.5, 20.0, 70.0]), torch.tensor(30.0))]
+
+    def twin(wrong, message):
+        return Twin(lambda sigma2, X, y: wrong(sigma2, X, y), message)
+
+    def without_inverse(sigma2, X, y):
+        precision = torch.linalg.inv(_conditional_posterior(sigma2, X, y)[1])
+        return (precision @ (X.T @ y) / sigma2[..., None, None]).squeeze(-1), precision
+
+    def mean_unscaled(sigma2, X, y):
+        mean, covariance = _conditional_posterior(sigma2, X, y)
+        return mean * sigma2[..., None], covariance
+
+    def mean_without_covariance(sigma2, X, y):
+        _, covariance = _conditional_posterior(sigma2, X, y)
+        return (X.T @ y / sigma2[..., None, None]).squeeze(-1), covariance
+
+    same_function(
+        answer,
+        _conditional_posterior,
+        calls,
+        name="conditional_posterior",
+        tolerance=1e-3,
+        twins=[
+            twin(without_inverse, "that is the precision; its inverse is the covariance V."),
+            twin(
+                lambda *a: _conditional_posterior(*a, prior=0),
+                "the precision of the prior, I / 100, is missing from V.",
+            ),
+            twin(
+                lambda *a: _conditional_posterior(*a, prior=1),
+                "the prior's precision is I / 100, not I.",
+            ),
+            twin(
+                lambda *a: _conditional_posterior(*a, prior=100),
+                "the prior adds its *precision* I / 100 to V's inverse, not its variance.",
+            ),
+            twin(
+                lambda *a: _conditional_posterior(*a, noise=0.5),
+                "you divide by σ; `sigma2` is σ² already.",
+            ),
+            twin(
+                lambda *a: _conditional_posterior(*a, noise=2),
+                "you divide by σ⁴; `sigma2` is σ² already.",
+            ),
+            twin(mean_unscaled, "V is right, but m has a factor 1/σ²."),
+            twin(mean_without_covariance, "V is right, but m is V times (1/σ²) Xᵀy."),
+        ],
+    )
+
+
+@exercise("Exercise 4, the African group")
+def african_fit(guide: Any, x: Tensor, y: Tensor, log_evidence: float) -> None:
+    if isinstance(guide, list):
+        fail(
+            "`african_guide` is a list of losses.",
+            "inference.fit changes the guide in place; keep the guide, not what fit returns.",
+        )
+    if isinstance(guide, type):
+        fail(
+            "`african_guide` is the class itself; make a guide with AutoMultivariateNormal(model)."
+        )
+    same_guide(guide, _linear_model, [call(x, y)], best_elbo=log_evidence, elbo_tolerance=0.12)
+
+
+@exercise("Exercise 5, probabilities from draws")
+def slope_probabilities(
+    p_outside: Any, p_inside: Any, p_both: Any, draws: Mapping[str, Draws]
+) -> None:
+    outside, inside = draws["non-African"]["w1"], draws["African"]["w1"]
+    p, q = (outside < 0).double().mean().item(), (inside > 0).double().mean().item()
+    density = dist.Normal(outside.mean(), outside.std()).log_prob(torch.tensor(0.0)).exp().item()
+    close_to(
+        "p_outside",
+        _in_unit_interval("p_outside", p_outside),
+        p,
+        tolerance=1e-4,
+        twins=[
+            Twin(1 - p, "`p_outside`: that is P(w1 > 0); outside Africa the question is w1 < 0."),
+            Twin(q, "`p_outside`: these are the African draws."),
+            Twin(density, "`p_outside`: a density is not a probability; count draws."),
+        ],
+    )
+    close_to(
+        "p_inside",
+        _in_unit_interval("p_inside", p_inside),
+        q,
+        tolerance=1e-4,
+        twins=[
+            Twin(1 - q, "`p_inside`: that is P(w1 < 0); inside Africa the question is w1 > 0."),
+            Twin(1 - p, "`p_inside`: these are the non-African draws."),
+        ],
+    )
+    probability_close_to(
+        "p_both",
+        p_both,
+        p * q,
+        draws=len(outside),
+        twins=[
+            Twin(p + q - p * q, "`p_both`: that is the probability of *at least one* of the two."),
+            Twin(
+                min(p, q), "`p_both`: even if one holds, the other may fail. Are they independent?"
+            ),
+            Twin((p + q) / 2, "`p_both`: the average is not the probability of both."),
+            Twin((1 - p) * (1 - q), "`p_both`: that is the probability that both are *false*."),
+        ],
+    )
+
+
+def _in_unit_interval(name: str, value: Any) -> Any:
+    if isinstance(value, Tensor) and value.numel() > 1:
+        fail(f"`{name}` is {value.numel()} numbers.", "The probability is their mean.")
+    if isinstance(value, float | int | Tensor) and not 0 <= float(value) <= 1:
+        fail(
+            f"`{name}` is {float(value):.4g}, and a probability is between 0 and 1.",
+            "It is the *share* of the draws for which the statement is true.",
+        )
+    return value
+
+
+def _variance_parts(d: Draws, x: Tensor) -> tuple[Tensor, Tensor]:
+    return (d["w0"][:, None] + d["w1"][:, None] * x).var(0), d["sigma2"].mean()
+
+
+@exercise("Exercise 6, two variances")
+def variance_parts(answer) -> None:
+    w0 = torch.randn(3000) + 9
+    w1 = -0.8 * (w0 - 9) + 0.3 * torch.randn(3000)
+    d = {"w0": w0, "w1": w1, "sigma2": dist.Gamma(5.0, 5.0).sample((3000,))}
+    x = torch.tensor([0.0, 1.0, 2.0, 5.0])
+    right = _variance_parts
+
+    def epistemic(d, x):
+        return right(d, x)[0]
+
+    def aleatoric(d):
+        return d["sigma2"].mean()
+
+    sd_line = lambda d, x: (epistemic(d, x).sqrt(), aleatoric(d))  # noqa: E731
+    same_function(
+        answer,
+        right,
+        [call(d, x)],
+        name="variance_parts",
+        tolerance=2e-3,
+        twins=[
+            Twin(lambda d, x: right(d, x)[::-1], "the two parts have changed places."),
+            Twin(
+                sd_line, "`epistemic` is a standard deviation; the variances add up, not the sds."
+            ),
+            Twin(
+                lambda d, x: (epistemic(d, x).sqrt(), aleatoric(d).sqrt()),
+                "these are standard deviations; the variances add up, not the sds.",
+            ),
+            Twin(
+                lambda d, x: (d["w0"].var() + d["w1"].var() * x**2, aleatoric(d)),
+                "w0 and w1 are correlated, and you add their variances as if they were not.\n"
+                "  Take the variance of the whole line, w0 + w1 x.",
+            ),
+            Twin(
+                lambda d, x: (epistemic(d, x), d["sigma2"].var()),
+                "`aleatoric` is the *mean* of σ², not its variance.",
+            ),
+            Twin(
+                lambda d, x: (epistemic(d, x), d["sigma2"].sqrt().mean()),
+                "`aleatoric` is the mean of σ², a variance; no square root.",
+            ),
+            Twin(
+                lambda d, x: (epistemic(d, x), (d["sigma2"] ** 2).mean()),
+                "`sigma2` is σ² already: no square.",
+            ),
+            Twin(
+                lambda d, x: (epistemic(d, x) + aleatoric(d), aleatoric(d)),
+                "`epistemic` is the variance of the *line*; leave the noise out.",
+            ),
+            Twin(
+                lambda d, x: ((d["w0"][:, None] + d["w1"][:, None] * x).mean(0), aleatoric(d)),
+                "`epistemic` is the *variance* of the lines at each x, not their mean.",
+            ),
+        ],
+    )
+
+
+def _logistic_model(x, y=None, scale=2.5, predictor=lambda b, w, x: b + (x * w).sum(-1)):
+    b = pyro.sample("b", dist.Normal(0.0, scale))
+    w = pyro.sample("w", dist.Normal(0.0, scale).expand([2]).to_event(1))
+    with pyro.plate("countries", len(x)):
+        pyro.sample("y", dist.Bernoulli(logits=predictor(b, w, x)), obs=y)
+
+
+@exercise("Exercise 7, the logistic model")
+def logistic_model(answer) -> None:
+    x, y = torch.randn(7, 2), torch.tensor([0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 0.0])
+
+    def twin(message, predictor):
+        return Twin(lambda x, y=None: _logistic_model(x, y, predictor=predictor), message)
+
+    same_model(
+        answer,
+        _logistic_model,
+        [call(x, y), call(torch.randn(5, 2))],
+        twins=[
+            twin("`y`: the intercept b is missing.", lambda b, w, x: (x * w).sum(-1)),
+            twin(
+                "`y`: the two predictors share the first weight.",
+                lambda b, w, x: b + (x * w[..., :1]).sum(-1),
+            ),
+            twin(
+                "`y`: each predictor has the other's weight.",
+                lambda b, w, x: b + (x * w.flip(-1)).sum(-1),
+            ),
+            twin(
+                "`y`: the linear predictor is a *sum* over the predictors, not their mean.",
+                lambda b, w, x: b + (x * w).mean(-1),
+            ),
+        ],
+    )
+
+
+@exercise("Exercise 8, a predictive probability")
+def predictive_probability(answer) -> None:
+    # Wide draws, so that the mean of the sigmoid and the sigmoid of the mean differ clearly.
+    d = {"b": 1 + 2 * torch.randn(400), "w": torch.tensor([1.0, -2.0]) + torch.randn(400, 2)}
+    x = torch.randn(6, 2)
+
+    def logits(x, d):
+        return d["b"][:, None] + d["w"] @ x.T
+
+    def exact(x, d):
+        return torch.sigmoid(logits(x, d)).mean(0)
+
+    try:
+        same_function(
+            answer,
+            exact,
+            [call(x, d)],
+            name="predictive_probability",
+            twins=[
+                Twin(
+                    lambda x, d: torch.sigmoid(logits(x, d).mean(0)),
+                    "you average first and squash afterwards: that plugs in the mean parameters.\n"
+                    "  Average the probabilities of the draws.",
+                ),
+                Twin(
+                    lambda x, d: logits(x, d).mean(0), "these are logits: the sigmoid is missing."
+                ),
+                Twin(
+                    lambda x, d: torch.sigmoid(logits(x, d)),
+                    "one probability for each draw and country: average over the draws.",
+                ),
+                Twin(
+                    lambda x, d: torch.sigmoid(logits(x, d)).mean(1),
+                    "you average over the countries; average over the draws (dimension 0).",
+                ),
+                Twin(
+                    lambda x, d: torch.sigmoid(d["w"] @ x.T).mean(0), "the intercept b is missing."
+                ),
+                Twin(lambda x, d: 1 - exact(x, d), "that is the probability of *not* African."),
+                Twin(lambda x, d: (logits(x, d) > 0).float().mean(0), _SHARE),
+                Twin(
+                    lambda x, d: torch.sigmoid(logits(x, d)).median(0).values,
+                    "that is the median over the draws; a predictive probability is the mean.",
+                ),
+            ],
+        )
+    except Exception:
+        result = answer(x, d)
+        if (
+            isinstance(result, Tensor)
+            and result.shape == (6,)
+            and torch.allclose(result, exact(x, d), atol=0.1)
+            and torch.allclose(result * 400, (result * 400).round(), atol=1e-3)
+        ):
+            fail(
+                "you draw 0s and 1s and average them: right in the long run, but noisy.",
+                "The probabilities themselves are known: average these.",
+            )
+        raise
+
+
+_SHARE = (
+    "that is the share of the draws that *favour* African.\n"
+    "  How sure each draw is counts too: average the sigmoids."
+)

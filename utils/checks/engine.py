@@ -1,0 +1,311 @@
+"""Compare what an answer *does* with what it should do, and say in one sentence what is wrong.
+
+A check never depends on luck and leaves no trace: it fixes its own seed, and restores the
+reader's random state and parameter store. A wrong answer raises :class:`CheckFailed`, which
+Jupyter shows without a traceback.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import linecache
+import math
+import sysconfig
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import pyro
+import torch
+from torch import Tensor
+
+SEED = 20  # of the checks themselves
+
+
+class CheckFailed(AssertionError):  # noqa: N818  (the reader sees this name)
+    """An answer is wrong; the lines say what, and what to look at."""
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+    def _render_traceback_(self) -> list[str]:
+        first, *rest = self.lines
+        return [f"✗ {first}", *(f"  {line}" for line in rest)]
+
+
+class StillBlank(CheckFailed, NotImplementedError):  # noqa: N818
+    """The blank has not been filled in yet."""
+
+
+def fail(*lines: str) -> None:
+    """Reject the answer with one to three lines."""
+    raise CheckFailed(*lines)
+
+
+class Call(NamedTuple):
+    args: tuple
+    kwargs: dict[str, Any]
+
+    def __str__(self) -> str:
+        words = [_describe(a) for a in self.args]
+        words += [f"{k}={_describe(v)}" for k, v in self.kwargs.items()]
+        return f"({', '.join(words)})"
+
+
+def call(*args, **kwargs) -> Call:
+    """The arguments of one call of the answer."""
+    return Call(args, kwargs)
+
+
+class Twin(NamedTuple):
+    """A typical wrong answer, and the sentence for whoever gives it."""
+
+    answer: Any
+    message: str
+
+
+# --------------------------------------------------------------------------- running an answer
+
+
+@contextmanager
+def _leaving_no_trace() -> Iterator[None]:
+    store = pyro.get_param_store()
+    state = pyro.util.get_rng_state()
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else None
+    try:
+        with store.scope(store.get_state()):
+            pyro.set_rng_seed(SEED)
+            yield
+    finally:
+        pyro.util.set_rng_state(state)
+        if cuda is not None:
+            torch.cuda.set_rng_state_all(cuda)
+
+
+def exercise(title: str) -> Callable[[Callable], Callable]:
+    """Make a named check of a function that raises :class:`CheckFailed` if the answer is wrong.
+
+    The named check prints one line if the answer is right. Whatever the answer itself raises is
+    reported with the line of the reader's code that raised it.
+    """
+
+    def decorate(check: Callable) -> Callable:
+        @functools.wraps(check)
+        def named_check(*answers, **kwargs) -> None:
+            answers = tuple(
+                copy.deepcopy(a) if isinstance(a, torch.nn.Module) else a for a in answers
+            )
+            try:
+                with _leaving_no_trace():
+                    check(*answers, **kwargs)
+            except CheckFailed as problem:
+                raise type(problem)(f"{title}: {problem.lines[0]}", *problem.lines[1:]) from None
+            except NotImplementedError:
+                raise StillBlank(
+                    f"{title}: still blank.",
+                    "Replace the line `raise NotImplementedError(...)` with your code, "
+                    "run that cell, then this one.",
+                ) from None
+            except Exception as error:
+                raise CheckFailed(f"{title}: {_crash(error)}", *reader_line(error)) from None
+            print(f"✓ {title}")
+
+        return named_check
+
+    return decorate
+
+
+def _crash(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    if "to satisfy the constraint" in text:
+        scale = "GreaterThan(lower_bound=0.0)" in text
+        hint = " It must be positive: exp or softplus makes it so." if scale else ""
+        parameter = text.partition("parameter ")[2].partition(" ")[0]
+        return f"your code gives a distribution an impossible `{parameter}`.{hint}"
+    if isinstance(error, TypeError) and "positional argument" in text:
+        return f"your function does not take the arguments that it is called with: {text}."
+    return f"your code raises {type(error).__name__}: {text[:200]}"
+
+
+def reader_line(error: Exception) -> list[str]:
+    """The innermost line of the traceback that the reader wrote."""
+    libraries = (sysconfig.get_path("purelib"), sysconfig.get_path("stdlib"))
+    ours = str(Path(__file__).parent)
+    own = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith((*libraries, ours, "<"))
+    ]
+    if not own:
+        return []
+    line = (own[-1].line or linecache.getline(own[-1].filename, own[-1].lineno or 0)).strip()
+    return [f"Look at: `{line}`"] if line else []
+
+
+def _describe(value: Any) -> str:
+    if isinstance(value, Tensor):
+        if value.ndim == 0:
+            return f"{value.item():.3g}"
+        return f"tensor of shape {tuple(value.shape)}"
+    return "None" if value is None else repr(value)
+
+
+# ----------------------------------------------------------------------------------- numbers
+
+
+def close_to(
+    name: str,
+    value: Any,
+    expected: Any,
+    *,
+    tolerance: float,
+    twins: Sequence[Twin] = (),
+) -> None:
+    """Accept ``value`` if every entry is within ``tolerance`` of ``expected``.
+
+    Args:
+        name: what the reader calls it.
+        value: a number or tensor, of the shape of ``expected``.
+        tolerance: absolute; for a Monte-Carlo answer, what its number of draws implies.
+        twins: wrong values, each with its message, tried in order.
+    """
+    expected = torch.as_tensor(expected)
+    value = _as_number(name, value, expected)
+    if not torch.isfinite(value).all():
+        fail(f"`{name}` is not a finite number.", f"Yours: {_describe(value)}.")
+
+    def close(other: Any) -> bool:
+        other = torch.as_tensor(other).to(value)
+        return bool(((value - other).abs() <= tolerance).all())
+
+    if close(expected):
+        return
+    for twin in twins:
+        if close(twin.answer):
+            fail(twin.message)
+    if expected.ndim == 0:
+        side = "large" if value > expected.to(value) else "small"
+        fail(f"`{name}` is {value.item():.4g}: too {side}.")
+    wrong = (value - expected.to(value)).abs() > tolerance
+    fail(f"`{name}` has the right shape, but {int(wrong.sum())} of {wrong.numel()} entries differ.")
+
+
+def _as_number(name: str, value: Any, expected: Tensor) -> Tensor:
+    if value is None:
+        fail(f"`{name}` is None.", "Does your function end in a `return`?")
+    try:
+        value = torch.as_tensor(value).detach()
+    except (TypeError, ValueError, RuntimeError):
+        fail(f"`{name}` should be a number or a tensor, not {type(value).__name__}.")
+    if value.shape != expected.shape:
+        want = f"shape {tuple(expected.shape)}" if expected.ndim else "a single number"
+        fail(f"`{name}` should be {want}; yours has shape {tuple(value.shape)}.")
+    return value.to(torch.get_default_device(), torch.float64 if _has_float64() else torch.float32)
+
+
+def _has_float64() -> bool:
+    return torch.get_default_device().type != "mps"
+
+
+def probability_close_to(
+    name: str, value: Any, expected: float, *, draws: int, twins: Sequence[Twin] = ()
+) -> None:
+    """Accept a Monte-Carlo probability within four standard errors of ``expected``.
+
+    The standard error of a share of ``draws`` independent draws is sqrt(p (1 - p) / draws).
+    """
+    number = _as_number(name, value, torch.tensor(0.0))
+    if not 0 <= number <= 1:
+        fail(
+            f"`{name}` is {number.item():.4g}, and a probability is between 0 and 1.",
+            "A probability is the *share* of the draws for which the statement is true.",
+        )
+    tolerance = 4 * math.sqrt(max(expected * (1 - expected), 1 / draws) / draws)
+    close_to(name, value, expected, tolerance=tolerance, twins=twins)
+
+
+def same_function(
+    answer: Callable,
+    reference: Callable,
+    calls: Sequence[Call],
+    *,
+    name: str,
+    tolerance: float = 1e-4,
+    twins: Sequence[Twin] = (),
+) -> None:
+    """Accept a function that returns what ``reference`` returns at every call.
+
+    Functions may return a tensor or a tuple of tensors. ``twins`` are wrong *functions*: if the
+    answer agrees with one of them at every call, its message is the one that helps.
+    """
+    if not callable(answer):
+        fail(f"`{name}` should be a function, not {type(answer).__name__}.")
+    results = [answer(*c.args, **c.kwargs) for c in calls]
+
+    def compare(other: Callable) -> None:
+        for c, result in zip(calls, results, strict=True):
+            expected = other(*c.args, **c.kwargs)
+            if isinstance(expected, tuple):
+                if not isinstance(result, tuple | list) or len(result) != len(expected):
+                    fail(f"`{name}` should return {len(expected)} values.")
+                parts = zip(result, expected, strict=True)
+            else:
+                parts = [(result, expected)]
+            for got, want in parts:
+                scale = max(1.0, torch.as_tensor(want).abs().max().item())
+                close_to(f"{name}{c}", got, want, tolerance=tolerance * scale)
+
+    reject_unless_same(compare, reference, twins)
+
+
+def reject_unless_same(
+    compare: Callable[[Any], None], reference: Any, twins: Sequence[Twin]
+) -> None:
+    """Pass if the answer compares with the reference; else prefer the message of a twin."""
+    try:
+        compare(reference)
+    except CheckFailed:
+        for twin in twins:
+            try:
+                compare(twin.answer)
+            except CheckFailed:
+                continue
+            fail(twin.message)
+        raise
+
+
+# --------------------------------------------------------------------------------- scorecard
+
+
+def scorecard_within(
+    scorecard: pd.DataFrame, *, mean: float, sd: float, probability: float
+) -> None:
+    """Pass if every approximate answer is as near to the exact one as stated.
+
+    Args:
+        scorecard: as made by :func:`utils.inference.scorecard`.
+        mean: greatest error of an ``E[...]``, in exact standard deviations.
+        sd: greatest relative error of an ``sd[...]``.
+        probability: greatest absolute error of a ``P(...)``.
+    """
+    absolute = (scorecard["approximate"] - scorecard["exact"]).abs()
+    limits = {"E": mean, "sd": sd, "P": probability}
+    kinds = scorecard.index.str.extract(r"^(E|sd|P)", expand=False)
+    size = scorecard["error"].abs().where(kinds != "P", absolute)
+    allowed = pd.Series([limits[k] for k in kinds], index=scorecard.index)
+    if (bad := ~(size <= allowed)).any():
+        row = scorecard[bad].iloc[0]
+        raise CheckFailed(
+            f"Scorecard: {int(bad.sum())} of {len(scorecard)} quantities are off, first "
+            f"`{row.name}`: {row['approximate']:.4g} against {row['exact']:.4g}.",
+            "Is the ELBO flat? Then run the notebook again from the top, in order.",
+        )
+    print(
+        f"✓ Scorecard: {len(scorecard)} quantities; means within {mean:g} sd, "
+        f"sds within {sd:.0%}, probabilities within {probability:g}"
+    )

@@ -1,0 +1,439 @@
+"""Compare the reader's models and guides with a reference, by their traces and densities."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pyro
+import pyro.distributions as dist
+import torch
+from pyro import poutine
+from pyro.distributions import constraints
+from pyro.infer import Trace_ELBO
+from pyro.poutine import Trace
+from pyro.poutine.util import site_is_subsample
+from torch import Tensor
+
+from utils.checks.engine import Call, Twin, fail, reader_line, reject_unless_same
+
+DRAWS = 3  # random latent values at which densities are compared
+
+
+def same_model(
+    answer: Callable,
+    reference: Callable,
+    calls: Sequence[Call],
+    *,
+    twins: Sequence[Twin] = (),
+) -> None:
+    """Accept a model that defines the same joint density as ``reference``.
+
+    Compared at every call, and at several random latent values: site names, which sites are
+    observed, supports, shapes, declared independence (plates), and the log-density of each site
+    and of all together; last, that the model also takes a batch of draws at once.
+
+    Args:
+        calls: arguments with which both are called; data of another size than the reader's
+            tells whether the model uses its arguments.
+        twins: wrong models, each with its message, that no general rule recognises.
+    """
+    if not callable(answer):
+        fail(f"a model is a function; yours is of type {type(answer).__name__}.")
+
+    def compare(other: Callable) -> None:
+        for c in calls:
+            _compare_sites(_trace(answer, c), _trace(other, c), c)
+        for c in calls:
+            for _ in range(DRAWS):
+                _compare_densities(answer, other, c)
+        for c in calls:
+            _compare_batched(answer, other, c)
+
+    reject_unless_same(compare, reference, twins)
+
+
+def _trace(model: Callable, c: Call) -> Trace:
+    return poutine.trace(model).get_trace(*c.args, **c.kwargs)
+
+
+def _plate_depth(model: Callable, c: Call) -> int:
+    stacks = [site["cond_indep_stack"] for site in _sites(_trace(model, c)).values()]
+    return max((len(stack) for stack in stacks), default=0)
+
+
+def _sites(trace: Trace) -> dict[str, dict]:
+    return {
+        name: site
+        for name, site in trace.nodes.items()
+        if site["type"] == "sample"
+        and not site_is_subsample(site)
+        and not site["infer"].get("is_auxiliary")
+        and not site["infer"].get("_deterministic")
+    }
+
+
+def _compare_names(mine: dict[str, dict], theirs: dict[str, dict], trace: Trace, what: str) -> None:
+    missing = [name for name in theirs if name not in mine]
+    extra = [name for name in mine if name not in theirs]
+    for name in missing:
+        near = difflib.get_close_matches(
+            name.lower(), [e.lower() for e in extra], n=1, cutoff=0.5
+        ) or (extra if len(missing) == len(extra) == 1 else [])
+        if near:
+            fail(
+                f"the {what} has no site named `{name}`; the nearest is `{near[0]}`.",
+                "The name in quotes is the first argument of pyro.sample.",
+            )
+        if name in trace.nodes and trace.nodes[name]["type"] == "param":
+            fail(
+                f"`{name}` is a pyro.param, a number to be optimised.",
+                "A random quantity with a prior is a pyro.sample.",
+            )
+        fail(
+            f"the {what} has no site named `{name}`.",
+            f'Every random quantity needs its own pyro.sample("{name}", ...).',
+        )
+    if extra:
+        fail(f"the {what} has a site `{extra[0]}` that is not in the formulas.")
+
+
+def _compare_sites(mine_trace: Trace, theirs_trace: Trace, c: Call) -> None:
+    mine, theirs = _sites(mine_trace), _sites(theirs_trace)
+    _compare_names(mine, theirs, mine_trace, "model")
+    for name, other in theirs.items():
+        site = mine[name]
+        if other["is_observed"] and not site["is_observed"]:
+            fail(
+                f"`{name}` ignores the data: it is drawn anew although data are given.",
+                "Pass them on with `obs=` in its pyro.sample.",
+            )
+        if site["is_observed"] and not other["is_observed"]:
+            given = f" in a call {c}, where no data are given" if c.args or c.kwargs else ""
+            fail(
+                f"`{name}` is observed{given}.",
+                "obs= takes the model's argument (None when there are no data), and only data "
+                "are observed.",
+            )
+    for name, other in theirs.items():
+        _compare_shapes(name, mine[name], other)
+    for name, other in theirs.items():
+        _compare_supports(name, mine[name], other)
+
+
+def _compare_shapes(name: str, site: dict, other: dict) -> None:
+    shape, want = tuple(site["value"].shape), tuple(other["value"].shape)
+    declared = {frame.dim for frame in site["cond_indep_stack"] if frame.vectorized}
+    batch = site["fn"].batch_shape
+    undeclared = [
+        d for d in range(-len(batch), 0) if batch[d] != 1 and d not in declared and shape == want
+    ]
+    if undeclared:
+        if other["fn"].event_dim > site["fn"].event_dim:
+            fail(
+                f"`{name}` is a batch of {batch[undeclared[-1]]} separate numbers; it should be "
+                "one vector.",
+                "`.to_event(1)` turns the last batch dimension into an event dimension.",
+            )
+        frames = [f for f in other["cond_indep_stack"] if f.vectorized]
+        example = f'pyro.plate("{frames[0].name}", {frames[0].size})' if frames else "pyro.plate"
+        fail(
+            f"`{name}` has {batch[undeclared[-1]]} entries, but no plate says that they are "
+            "independent.",
+            f"Put its pyro.sample inside a plate, here `with {example}:`, sized by the data.",
+        )
+    if shape == want:
+        return
+    inside = [f.name for f in site["cond_indep_stack"] if f.vectorized]
+    allowed = [f.name for f in other["cond_indep_stack"] if f.vectorized]
+    if inside and not allowed:
+        fail(
+            f"`{name}` is inside the plate `{inside[0]}`, so every data point gets its own.",
+            "One value that all data points share is sampled before the `with`.",
+        )
+    if not want:
+        fail(f"`{name}` should be a single number; yours has shape {shape}.")
+    fail(
+        f"`{name}` has shape {shape}; with these data it should be {want}.",
+        "Use the model's arguments, not the notebook's variables; .expand(...) makes copies.",
+    )
+
+
+def _compare_supports(name: str, site: dict, other: dict) -> None:
+    mine, theirs = site["fn"], other["fn"]
+    if mine.support.is_discrete != theirs.support.is_discrete:
+        kinds = ("a continuous", "a discrete")
+        fail(
+            f"`{name}` should have {kinds[theirs.support.is_discrete]} distribution; "
+            f"{_family(mine)} is not."
+        )
+    if not mine.support.check(other["value"]).all():
+        fail(f"{_family(mine)} is not the distribution of `{name}`: it excludes possible values.")
+    if _range(mine) != _range(theirs):
+        low, high = _range(theirs)
+        where = "positive" if low == 0 and math.isinf(high) else f"between {low:g} and {high:g}"
+        if math.isinf(low):
+            where = "any real number"
+        fail(f"`{name}` should be {where}; a {_family(mine)} is something else.")
+
+
+def _range(fn: dist.Distribution) -> tuple[float, float]:
+    support = _base(fn).support
+    while isinstance(support, constraints.independent):
+        support = support.base_constraint
+    return (
+        float(torch.as_tensor(getattr(support, "lower_bound", -math.inf)).min()),
+        float(torch.as_tensor(getattr(support, "upper_bound", math.inf)).max()),
+    )
+
+
+def _base(fn: Any) -> Any:
+    while not isinstance(fn, dist.TransformedDistribution) and hasattr(fn, "base_dist"):
+        fn = fn.base_dist
+    return fn
+
+
+def _family(fn: Any) -> str:
+    return type(_base(fn)).__name__
+
+
+def _compare_densities(answer: Callable, reference: Callable, c: Call) -> None:
+    theirs_trace = _trace(reference, c)
+    mine_trace = _trace(poutine.replay(answer, trace=theirs_trace), c)
+    for trace in (theirs_trace, mine_trace):
+        trace.compute_log_prob()
+    mine, theirs = _sites(mine_trace), _sites(theirs_trace)
+    for name, other in theirs.items():
+        a, b = mine[name]["log_prob_sum"].item(), other["log_prob_sum"].item()
+        if not _equal(a, b):
+            fail(*_diagnose(name, mine, theirs))
+    a, b = mine_trace.log_prob_sum().item(), theirs_trace.log_prob_sum().item()
+    if not _equal(a, b):
+        fail(
+            f"every site is right, but the joint log-density is {a:.3f} where it should be {b:.3f}."
+        )
+
+
+def _equal(a: float, b: float) -> bool:
+    return abs(a - b) <= 1e-3 * (1 + abs(b))
+
+
+def _parameters(fn: Any) -> dict[str, Tensor]:
+    """The parameters as given: a Bernoulli has logits *and* probs, so both can be compared."""
+    base = _base(fn)
+    names = list(base.arg_constraints)
+    return {n: v for n in names if isinstance(v := getattr(base, n, None), Tensor)}
+
+
+def _alike(a: Tensor, b: Tensor) -> bool:
+    try:
+        a, b = torch.broadcast_tensors(a, b)
+    except RuntimeError:
+        return False
+    return torch.allclose(a, b.to(a), rtol=1e-3, atol=1e-5)
+
+
+def _diagnose(name: str, mine: dict[str, dict], theirs: dict[str, dict]) -> list[str]:
+    """Why does the log-density of a site differ? Name the typical mistake, if it is one."""
+    fn, other = mine[name]["fn"], theirs[name]["fn"]
+    family, want = _family(fn), _family(other)
+    p, q = _parameters(fn), _parameters(other)
+    if swapped := _has_the_distribution_of_another(name, mine, theirs):
+        return [
+            f"`{name}` has the distribution that belongs to `{swapped}`.",
+            "Which of the two is the prior, and which the likelihood?",
+        ]
+    if family != want:
+        return [f"`{name}` should not be a {family}: look at the formula for `{name}`."]
+
+    differing = [key for key in q if not _alike(p[key], q[key])]
+    if "scale" in differing:
+        if _alike(p["scale"], q["scale"] ** 2):
+            return [
+                f"`{name}`: {family} takes the standard deviation, and you gave the variance.",
+                "A normal written N(μ, σ²) is Normal(μ, σ) in Pyro.",
+            ]
+        if _alike(p["scale"] ** 2, q["scale"]):
+            return [f"`{name}`: one square root too many in the standard deviation."]
+        if _alike(p["scale"], 1 / q["scale"]) or _alike(p["scale"], 1 / q["scale"] ** 2):
+            return [f"`{name}`: its scale is a precision; {family} takes a standard deviation."]
+    if {"concentration", "rate"} <= set(differing) and (
+        _alike(p["concentration"], q["rate"]) and _alike(p["rate"], q["concentration"])
+    ):
+        return [f"`{name}`: the two arguments of {family} are the wrong way round."]
+    if differing == ["rate"] and _alike(p["rate"], 1 / q["rate"]):
+        return [f"`{name}`: {family} takes a rate β, and you gave a scale 1/β."]
+    if "logits" in differing:
+        if _alike(p["logits"], -q["logits"]):
+            return [f"`{name}`: the sign is reversed, so that 0 and 1 have changed places."]
+        if _alike(p["logits"], q["probs"]):
+            return [
+                f"`{name}`: logits= takes the linear predictor itself.",
+                "The sigmoid is applied inside; use it only with probs=.",
+            ]
+        if _alike(p["probs"], torch.zeros_like(p["probs"])) or _alike(
+            p["probs"], torch.ones_like(p["probs"])
+        ):
+            return [f"`{name}`: every probability is 0 or 1; are predictor and data on one scale?"]
+    shown = [key for key in differing if key not in ("probs",)] or differing
+    if shown:
+        return [
+            f"`{name}`: the {' and the '.join(_spoken(k) for k in shown)} of its {family} "
+            f"{'is' if len(shown) == 1 else 'are'} not the formula's.",
+        ]
+    return [f"the log-density of `{name}` is not the formula's."]
+
+
+def _spoken(parameter: str) -> str:
+    return {
+        "loc": "mean (loc)",
+        "scale": "standard deviation (scale)",
+        "logits": "linear predictor (logits)",
+    }.get(parameter, parameter)
+
+
+def _has_the_distribution_of_another(
+    name: str, mine: dict[str, dict], theirs: dict[str, dict]
+) -> str | None:
+    """Another site of the reference whose distribution this site has, and the reverse."""
+    for other in theirs:
+        if other == name or not _same_distribution(mine[name], theirs[other]):
+            continue
+        if not _same_distribution(mine[other], theirs[other]):
+            return other
+    return None
+
+
+def _same_distribution(a: dict, b: dict) -> bool:
+    if _family(a["fn"]) != _family(b["fn"]):
+        return False
+    p, q = _parameters(a["fn"]), _parameters(b["fn"])
+    return all(p[k].shape == q[k].shape and _alike(p[k], q[k]) for k in q)
+
+
+def _compare_batched(answer: Callable, reference: Callable, c: Call) -> None:
+    """Both models inside an outer plate of draws: what vectorised inference will do."""
+    depth = _plate_depth(reference, c)
+
+    def batched(model: Callable) -> Callable:
+        def run(*args, **kwargs):
+            with pyro.plate("_draws", 3, dim=-1 - depth):
+                return model(*args, **kwargs)
+
+        return run
+
+    try:
+        theirs = _trace(batched(reference), c)
+        mine = _trace(poutine.replay(batched(answer), trace=theirs), c)
+        totals = [t.log_prob_sum().item() for t in (mine, theirs)]
+        works = _equal(*totals)
+    except (RuntimeError, ValueError, IndexError) as error:
+        works, where = False, reader_line(error)
+    else:
+        where = []
+    if not works:
+        fail(
+            "right for one draw of the latent variables, but not for a batch of draws.",
+            "Avoid `@` and `.item()`; for a weight vector, (w * x).sum(-1) works in both cases.",
+            *where,
+        )
+
+
+def same_guide(
+    answer: Callable,
+    model: Callable,
+    calls: Sequence[Call],
+    *,
+    best_elbo: float | None = None,
+    elbo_tolerance: float = 0.1,
+) -> None:
+    """Accept a guide for ``model``: the same latent sites, right supports, optimised parameters.
+
+    Args:
+        answer: a function, or an ``AutoGuide``.
+        model: the model whose latent sites the guide must propose.
+        calls: arguments of both.
+        best_elbo: if given, the guide has been fitted, and its ELBO (nats, from 5,000 draws)
+            must reach this known optimum.
+        elbo_tolerance: how far below it may be, beyond four Monte-Carlo standard errors.
+    """
+    if not callable(answer):
+        fail(f"a guide is a function; yours is of type {type(answer).__name__}.")
+    for c in calls:
+        theirs_trace = _trace(model, c)
+        mine_trace = _trace(answer, c)
+        mine = _sites(mine_trace)
+        observed = {name for name, s in _sites(theirs_trace).items() if s["is_observed"]}
+        latent = {name: s for name, s in _sites(theirs_trace).items() if name not in observed}
+        if leak := [name for name in mine if name in observed]:
+            fail(
+                f"the guide samples `{leak[0]}`, which is observed.",
+                "A guide has exactly the *latent* sites of the model.",
+            )
+        _compare_names(mine, latent, mine_trace, "guide")
+        for name, other in latent.items():
+            _compare_guide_site(name, mine[name], other)
+        _check_parameters(answer, mine_trace, c)
+        if best_elbo is not None:
+            _check_elbo(answer, model, c, best_elbo, elbo_tolerance)
+
+
+def _compare_guide_site(name: str, site: dict, other: dict) -> None:
+    if site["is_observed"]:
+        fail(f"`{name}` has obs= in the guide.", "A guide proposes values; it observes nothing.")
+    shape, want = tuple(site["value"].shape), tuple(other["value"].shape)
+    if shape != want:
+        fail(f"`{name}` has shape {shape} in the guide and {want} in the model.")
+    if isinstance(_base(site["fn"]), dist.Delta):
+        inside = bool(other["fn"].support.check(site["value"]).all())
+    else:
+        inside = _range(site["fn"]) == _range(other["fn"])
+    if not inside:
+        fail(
+            f"`{name}`: the guide proposes values that the model does not allow.",
+            f"{_family(site['fn'])} and the model's {_family(other['fn'])} need the same support.",
+        )
+
+
+def _check_parameters(guide: Callable, trace: Trace, c: Call) -> None:
+    params = {
+        name: site["value"]
+        for name, site in trace.nodes.items()
+        if site["type"] == "param" and site["value"].unconstrained().requires_grad
+    }
+    if not params:
+        fail(
+            "the guide has no parameters, so there is nothing to optimise.",
+            "What the fit should learn is a pyro.param(name, initial value).",
+        )
+    if isinstance(guide, torch.nn.Module):
+        return  # its constraints are the library's
+    for name, value in params.items():
+        constraint = trace.nodes[name]["kwargs"].get("constraint", constraints.real)
+        if constraint is not constraints.real:
+            continue
+        negative = -1 - value.detach().abs()
+        try:
+            _trace(poutine.substitute(guide, data={name: negative}), c)
+        except ValueError:
+            fail(
+                f"nothing keeps `{name}` positive while it is optimised.",
+                "Give its pyro.param constraint=constraints.positive.",
+            )
+
+
+def _check_elbo(guide: Callable, model: Callable, c: Call, best: float, tolerance: float) -> None:
+    loss = Trace_ELBO(
+        num_particles=500, vectorize_particles=True, max_plate_nesting=_plate_depth(model, c)
+    )
+    with torch.no_grad():
+        elbos = -torch.tensor([loss.loss(model, guide, *c.args, **c.kwargs) for _ in range(10)])
+    elbo, error = elbos.mean().item(), elbos.std().item() / math.sqrt(len(elbos))
+    if not elbo >= best - tolerance - 4 * error:
+        fail(
+            f"the guide is right, but its ELBO is {elbo:.2f}, and {best:.2f} can be reached.",
+            "Has the loss become flat? More steps, or a learning rate that starts larger and "
+            "decays.",
+        )

@@ -1,0 +1,141 @@
+"""Stochastic variational inference with every setting in view, and the scorecard."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+import pyro
+import torch
+from pyro import poutine
+from pyro.infer import SVI, Trace_ELBO
+from pyro.optim import ClippedAdam
+from tqdm.auto import trange
+
+
+class FitFailed(RuntimeError):  # noqa: N818
+    """The optimisation met a loss that is not a finite number."""
+
+
+def fit(
+    model: Callable,
+    guide: Callable,
+    *args,
+    steps: int,
+    learning_rate: float,
+    final_learning_rate: float,
+    particles: int,
+    max_plate_nesting: int,
+    progress: bool = True,
+    **kwargs,
+) -> list[float]:
+    """Maximise the ELBO of ``guide`` by stochastic gradients and return the losses.
+
+    Adam, with a learning rate that decays geometrically from ``learning_rate`` to
+    ``final_learning_rate``; each step averages the gradient over ``particles`` draws from the
+    guide, evaluated in one vectorised call. The parameter store is used as it is: clear it, or
+    not, before the call.
+
+    Args:
+        model, guide: called as ``model(*args, **kwargs)``.
+        steps: number of gradient steps.
+        particles: draws from the guide per step.
+        max_plate_nesting: how deep the model nests its plates (0 without plates). The draws are
+            a batch dimension left of these.
+        progress: show a progress bar.
+
+    Returns:
+        The loss of each step, in nats: an estimate of minus the ELBO.
+
+    Raises:
+        ValueError: a setting is out of range.
+        FitFailed: the loss is not finite; the message names the site where it went wrong.
+    """
+    if steps < 1 or particles < 1:
+        raise ValueError(f"steps and particles must be at least 1, not {steps} and {particles}.")
+    if not 0 < final_learning_rate <= learning_rate:
+        raise ValueError(
+            "0 < final_learning_rate <= learning_rate is needed, "
+            f"not {final_learning_rate} and {learning_rate}."
+        )
+    decay = (final_learning_rate / learning_rate) ** (1 / steps)
+    optimiser = ClippedAdam({"lr": learning_rate, "lrd": decay})
+    elbo = Trace_ELBO(
+        num_particles=particles, vectorize_particles=True, max_plate_nesting=max_plate_nesting
+    )
+    svi = SVI(model, guide, optimiser, elbo)
+
+    losses: list[float] = []
+    # Only an explicit `disable` would override the reader's own TQDM_DISABLE.
+    with trange(steps, desc="SVI", leave=False, **({} if progress else {"disable": True})) as bar:
+        for step in bar:
+            loss = svi.step(*args, **kwargs)
+            if not math.isfinite(loss):
+                culprit = _first_bad_site(model, guide, args, kwargs)
+                raise FitFailed(f"The loss is {loss} at step {step}: {culprit}")
+            losses.append(loss)
+            if step % 50 == 0:
+                bar.set_postfix(loss=f"{loss:.2f}", refresh=False)
+    return losses
+
+
+def _first_bad_site(model: Callable, guide: Callable, args: tuple, kwargs: dict) -> str:
+    """Say which parameter, value or log-density is the first that is not finite."""
+    with torch.no_grad(), pyro.validation_enabled(False):
+        guide_trace = poutine.trace(guide).get_trace(*args, **kwargs)
+        model_trace = poutine.trace(poutine.replay(model, guide_trace)).get_trace(*args, **kwargs)
+    for where, trace in (("guide", guide_trace), ("model", model_trace)):
+        for name, site in trace.nodes.items():
+            if site["type"] not in ("param", "sample"):
+                continue
+            if not torch.isfinite(site["value"]).all():
+                kind = "parameter" if site["type"] == "param" else "site"
+                return f"{kind} `{name}` of the {where} has a value that is not finite."
+            if site["type"] == "sample" and not (
+                torch.isfinite(site["fn"].log_prob(site["value"])).all()
+            ):
+                return f"the log-density of site `{name}` of the {where} is not finite."
+    return "a gradient overflowed; try a smaller learning rate."
+
+
+def scorecard(approximate: Mapping[str, float], exact: Mapping[str, float]) -> pd.DataFrame:
+    """Set approximate answers beside the exact ones.
+
+    Quantities are named ``E[...]`` for a mean, ``sd[...]`` for a standard deviation and
+    ``P(...)`` for a probability. The error of a mean is in units of the exact standard deviation
+    (``sd[...]`` of the same name must be in ``exact``), that of an sd is relative, and that of a
+    probability is the relative error of its odds, p / (1 - p).
+
+    Returns:
+        A frame with index ``quantity`` and columns ``approximate``, ``exact`` and ``error``, in
+        the order of ``approximate``.
+
+    Raises:
+        ValueError: a quantity lacks its exact value, or its name is of no known kind.
+    """
+    rows = []
+    for quantity, value in approximate.items():
+        kind, name = _kind_of(quantity)
+        needed = [quantity, f"sd[{name}]"] if kind == "E" else [quantity]
+        if missing := [key for key in needed if key not in exact]:
+            raise ValueError(f"The exact values lack {', '.join(missing)}.")
+        a, e = float(value), float(exact[quantity])
+        match kind:
+            case "E":
+                error = (a - e) / float(exact[f"sd[{name}]"])
+            case "sd":
+                error = a / e - 1
+            case "P":
+                odds_a, odds_e = (p / (1 - p) if p < 1 else math.inf for p in (a, e))
+                error = odds_a / odds_e - 1
+        rows.append((quantity, a, e, error))
+    frame = pd.DataFrame(rows, columns=["quantity", "approximate", "exact", "error"])
+    return frame.set_index("quantity")
+
+
+def _kind_of(quantity: str) -> tuple[str, str]:
+    for prefix, end in (("E[", "]"), ("sd[", "]"), ("P(", ")")):
+        if quantity.startswith(prefix) and quantity.endswith(end):
+            return prefix[:-1], quantity[len(prefix) : -1]
+    raise ValueError(f"{quantity!r}: a quantity is named E[...], sd[...] or P(...).")
