@@ -64,23 +64,25 @@ def fit(
     elbo = Trace_ELBO(
         num_particles=particles, vectorize_particles=True, max_plate_nesting=max_plate_nesting
     )
-    svi = SVI(model, guide, optimiser, elbo)
 
+    def finite_loss_and_grads(*call, **kwargs) -> float:
+        loss = elbo.loss_and_grads(*call, **kwargs)
+        if not math.isfinite(loss):  # before the optimiser spreads it to every parameter
+            culprit = _first_bad_site(*call, **kwargs)
+            raise FitFailed(f"The loss is {loss} at step {len(losses)}: {culprit}")
+        return loss
+
+    svi = SVI(model, guide, optimiser, elbo.loss, loss_and_grads=finite_loss_and_grads)
     losses: list[float] = []
-    # Only an explicit `disable` would override the reader's own TQDM_DISABLE.
-    with trange(steps, desc="SVI", leave=False, **({} if progress else {"disable": True})) as bar:
+    with trange(steps, desc="SVI", disable=not progress) as bar:
         for step in bar:
-            loss = svi.step(*args, **kwargs)
-            if not math.isfinite(loss):
-                culprit = _first_bad_site(model, guide, args, kwargs)
-                raise FitFailed(f"The loss is {loss} at step {step}: {culprit}")
-            losses.append(loss)
+            losses.append(svi.step(*args, **kwargs))
             if step % 50 == 0:
-                bar.set_postfix(loss=f"{loss:.2f}", refresh=False)
+                bar.set_postfix(loss=f"{losses[-1]:.2f}", refresh=False)
     return losses
 
 
-def _first_bad_site(model: Callable, guide: Callable, args: tuple, kwargs: dict) -> str:
+def _first_bad_site(model: Callable, guide: Callable, *args, **kwargs) -> str:
     """Say which parameter, value or log-density is the first that is not finite."""
     with torch.no_grad(), pyro.validation_enabled(False):
         guide_trace = poutine.trace(guide).get_trace(*args, **kwargs)

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import pyro
 import torch
+from pyro.infer.autoguide import AutoGuide
 from torch import Tensor
 
 SEED = 20  # of the checks themselves
@@ -87,6 +88,18 @@ def _leaving_no_trace() -> Iterator[None]:
             torch.cuda.set_rng_state_all(cuda)
 
 
+def _own_copy(answer: Any) -> Any:
+    """A guide or module sets itself up when it is called: use a copy, and leave the reader's."""
+    if not isinstance(answer, torch.nn.Module):
+        return answer
+    if not isinstance(answer, AutoGuide):
+        return copy.deepcopy(answer)
+    model = answer._model  # copying takes it from the original, too
+    duplicate = copy.deepcopy(answer)
+    answer._model = duplicate._model = model
+    return duplicate
+
+
 def exercise(title: str) -> Callable[[Callable], Callable]:
     """Make a named check of a function that raises :class:`CheckFailed` if the answer is wrong.
 
@@ -97,9 +110,7 @@ def exercise(title: str) -> Callable[[Callable], Callable]:
     def decorate(check: Callable) -> Callable:
         @functools.wraps(check)
         def named_check(*answers, **kwargs) -> None:
-            answers = tuple(
-                copy.deepcopy(a) if isinstance(a, torch.nn.Module) else a for a in answers
-            )
+            answers = tuple(map(_own_copy, answers))
             try:
                 with _leaving_no_trace():
                     check(*answers, **kwargs)
@@ -121,10 +132,13 @@ def exercise(title: str) -> Callable[[Callable], Callable]:
 
 
 def _crash(error: Exception) -> str:
-    text = " ".join(str(error).split())
+    text = " ".join(str(error).split()).partition(" Trace Shapes:")[0]
     if "to satisfy the constraint" in text:
-        scale = "GreaterThan(lower_bound=0.0)" in text
-        hint = " It must be positive: exp or softplus makes it so." if scale else ""
+        hint = ""
+        if "GreaterThan(lower_bound=0.0)" in text:
+            hint = " It must be positive: exp or softplus makes it so."
+        elif "Interval(lower_bound=0.0, upper_bound=1.0)" in text:
+            hint = " It must lie between 0 and 1: the sigmoid makes it so."
         parameter = text.partition("parameter ")[2].partition(" ")[0]
         return f"your code gives a distribution an impossible `{parameter}`.{hint}"
     if isinstance(error, TypeError) and "positional argument" in text:
@@ -235,13 +249,18 @@ def same_function(
     calls: Sequence[Call],
     *,
     name: str,
+    returns: Sequence[str] = (),
     tolerance: float = 1e-4,
     twins: Sequence[Twin] = (),
 ) -> None:
     """Accept a function that returns what ``reference`` returns at every call.
 
-    Functions may return a tensor or a tuple of tensors. ``twins`` are wrong *functions*: if the
-    answer agrees with one of them at every call, its message is the one that helps.
+    Args:
+        name: what the reader calls the function.
+        returns: names of the values, if it returns a tuple of several.
+        tolerance: relative to the largest entry, or absolute below 1.
+        twins: wrong *functions*: if the answer agrees with one of them at every call, its message
+            is the one that helps.
     """
     if not callable(answer):
         fail(f"`{name}` should be a function, not {type(answer).__name__}.")
@@ -253,12 +272,12 @@ def same_function(
             if isinstance(expected, tuple):
                 if not isinstance(result, tuple | list) or len(result) != len(expected):
                     fail(f"`{name}` should return {len(expected)} values.")
-                parts = zip(result, expected, strict=True)
+                parts = zip(returns, result, expected, strict=True)
             else:
-                parts = [(result, expected)]
-            for got, want in parts:
+                parts = [(name, result, expected)]
+            for value_name, got, want in parts:
                 scale = max(1.0, torch.as_tensor(want).abs().max().item())
-                close_to(f"{name}{c}", got, want, tolerance=tolerance * scale)
+                close_to(value_name, got, want, tolerance=tolerance * scale)
 
     reject_unless_same(compare, reference, twins)
 

@@ -13,6 +13,7 @@ import torch
 from pyro import poutine
 from pyro.distributions import constraints
 from pyro.infer import Trace_ELBO
+from pyro.infer.autoguide import AutoGuide
 from pyro.poutine import Trace
 from pyro.poutine.util import site_is_subsample
 from torch import Tensor
@@ -45,18 +46,34 @@ def same_model(
 
     def compare(other: Callable) -> None:
         for c in calls:
-            _compare_sites(_trace(answer, c), _trace(other, c), c)
+            _compare_sites(_trace_of_answer(answer, other, c), _trace(other, c), c)
         for c in calls:
             for _ in range(DRAWS):
                 _compare_densities(answer, other, c)
-        for c in calls:
+        # Vectorised inference needs batches of latent values, with data if there are any.
+        with_data = [c for c in calls if _observed(_trace(other, c))]
+        for c in with_data or calls:
             _compare_batched(answer, other, c)
 
     reject_unless_same(compare, reference, twins)
 
 
+def _trace_of_answer(answer: Callable, reference: Callable, c: Call) -> Trace:
+    """The answer's trace. If it has impossible values, say what leads to them, if we can."""
+    try:
+        return _trace(answer, c)
+    except ValueError:
+        with pyro.validation_enabled(False):
+            _compare_sites(_trace(answer, c), _trace(reference, c), c)
+        raise
+
+
 def _trace(model: Callable, c: Call) -> Trace:
     return poutine.trace(model).get_trace(*c.args, **c.kwargs)
+
+
+def _observed(trace: Trace) -> set[str]:
+    return {name for name, site in _sites(trace).items() if site["is_observed"]}
 
 
 def _plate_depth(model: Callable, c: Call) -> int:
@@ -75,16 +92,21 @@ def _sites(trace: Trace) -> dict[str, dict]:
     }
 
 
+def _nearest(name: str, candidates: list[str]) -> str | None:
+    def likeness(candidate: str) -> float:
+        return difflib.SequenceMatcher(None, name.lower(), candidate.lower()).ratio()
+
+    best = max(candidates, key=likeness, default=None)
+    return best if best is not None and likeness(best) >= 0.5 else None
+
+
 def _compare_names(mine: dict[str, dict], theirs: dict[str, dict], trace: Trace, what: str) -> None:
     missing = [name for name in theirs if name not in mine]
     extra = [name for name in mine if name not in theirs]
     for name in missing:
-        near = difflib.get_close_matches(
-            name.lower(), [e.lower() for e in extra], n=1, cutoff=0.5
-        ) or (extra if len(missing) == len(extra) == 1 else [])
-        if near:
+        if near := _nearest(name, extra):
             fail(
-                f"the {what} has no site named `{name}`; the nearest is `{near[0]}`.",
+                f"the {what} has no site named `{name}`; the nearest is `{near}`.",
                 "The name in quotes is the first argument of pyro.sample.",
             )
         if name in trace.nodes and trace.nodes[name]["type"] == "param":
@@ -120,6 +142,7 @@ def _compare_sites(mine_trace: Trace, theirs_trace: Trace, c: Call) -> None:
     for name, other in theirs.items():
         _compare_shapes(name, mine[name], other)
     for name, other in theirs.items():
+        _reject_swapped(name, mine, theirs)
         _compare_supports(name, mine[name], other)
 
 
@@ -137,12 +160,10 @@ def _compare_shapes(name: str, site: dict, other: dict) -> None:
                 "one vector.",
                 "`.to_event(1)` turns the last batch dimension into an event dimension.",
             )
-        frames = [f for f in other["cond_indep_stack"] if f.vectorized]
-        example = f'pyro.plate("{frames[0].name}", {frames[0].size})' if frames else "pyro.plate"
         fail(
             f"`{name}` has {batch[undeclared[-1]]} entries, but no plate says that they are "
             "independent.",
-            f"Put its pyro.sample inside a plate, here `with {example}:`, sized by the data.",
+            "Put its pyro.sample inside `with pyro.plate(name, size):`, as large as the data.",
         )
     if shape == want:
         return
@@ -157,7 +178,9 @@ def _compare_shapes(name: str, site: dict, other: dict) -> None:
         fail(f"`{name}` should be a single number; yours has shape {shape}.")
     fail(
         f"`{name}` has shape {shape}; with these data it should be {want}.",
-        "Use the model's arguments, not the notebook's variables; .expand(...) makes copies.",
+        "Use the model's arguments, not variables of the notebook."
+        if allowed
+        else "`.expand([n])` makes n copies of a distribution.",
     )
 
 
@@ -190,7 +213,8 @@ def _range(fn: dist.Distribution) -> tuple[float, float]:
 
 
 def _base(fn: Any) -> Any:
-    while not isinstance(fn, dist.TransformedDistribution) and hasattr(fn, "base_dist"):
+    transformed = torch.distributions.TransformedDistribution
+    while not isinstance(fn, transformed) and hasattr(fn, "base_dist"):
         fn = fn.base_dist
     return fn
 
@@ -240,11 +264,7 @@ def _diagnose(name: str, mine: dict[str, dict], theirs: dict[str, dict]) -> list
     fn, other = mine[name]["fn"], theirs[name]["fn"]
     family, want = _family(fn), _family(other)
     p, q = _parameters(fn), _parameters(other)
-    if swapped := _has_the_distribution_of_another(name, mine, theirs):
-        return [
-            f"`{name}` has the distribution that belongs to `{swapped}`.",
-            "Which of the two is the prior, and which the likelihood?",
-        ]
+    _reject_swapped(name, mine, theirs)
     if family != want:
         return [f"`{name}` should not be a {family}: look at the formula for `{name}`."]
 
@@ -294,16 +314,20 @@ def _spoken(parameter: str) -> str:
     }.get(parameter, parameter)
 
 
-def _has_the_distribution_of_another(
-    name: str, mine: dict[str, dict], theirs: dict[str, dict]
-) -> str | None:
-    """Another site of the reference whose distribution this site has, and the reverse."""
+def _reject_swapped(name: str, mine: dict[str, dict], theirs: dict[str, dict]) -> None:
+    """Fail if a site has the distribution of another one, which does not have it itself."""
+    if _same_distribution(mine[name], theirs[name]):
+        return
     for other in theirs:
-        if other == name or not _same_distribution(mine[name], theirs[other]):
-            continue
-        if not _same_distribution(mine[other], theirs[other]):
-            return other
-    return None
+        if (
+            other != name
+            and _same_distribution(mine[name], theirs[other])
+            and not _same_distribution(mine[other], theirs[other])
+        ):
+            fail(
+                f"`{name}` has the distribution that belongs to `{other}`.",
+                "Look at the formulas of both: have two distributions changed places?",
+            )
 
 
 def _same_distribution(a: dict, b: dict) -> bool:
@@ -361,11 +385,14 @@ def same_guide(
     """
     if not callable(answer):
         fail(f"a guide is a function; yours is of type {type(answer).__name__}.")
+    unfitted = isinstance(answer, AutoGuide) and answer.prototype_trace is None
+    if best_elbo is not None and unfitted:
+        fail("the guide has not been fitted yet.", "Give it to inference.fit, before the check.")
     for c in calls:
         theirs_trace = _trace(model, c)
         mine_trace = _trace(answer, c)
         mine = _sites(mine_trace)
-        observed = {name for name, s in _sites(theirs_trace).items() if s["is_observed"]}
+        observed = _observed(theirs_trace)
         latent = {name: s for name, s in _sites(theirs_trace).items() if name not in observed}
         if leak := [name for name in mine if name in observed]:
             fail(
@@ -375,6 +402,11 @@ def same_guide(
         _compare_names(mine, latent, mine_trace, "guide")
         for name, other in latent.items():
             _compare_guide_site(name, mine[name], other)
+        if not any(_has_spread(site) for site in mine_trace.nodes.values()):
+            fail(
+                "the guide is a single point: every site is a Delta distribution.",
+                "A posterior has a spread; choose a guide that has one.",
+            )
         _check_parameters(answer, mine_trace, c)
         if best_elbo is not None:
             _check_elbo(answer, model, c, best_elbo, elbo_tolerance)
@@ -395,6 +427,13 @@ def _compare_guide_site(name: str, site: dict, other: dict) -> None:
             f"`{name}`: the guide proposes values that the model does not allow.",
             f"{_family(site['fn'])} and the model's {_family(other['fn'])} need the same support.",
         )
+
+
+def _has_spread(site: dict) -> bool:
+    """An AutoGuide draws one auxiliary vector, and its sites are functions of that."""
+    return site["type"] == "sample" and not (
+        site_is_subsample(site) or isinstance(_base(site["fn"]), dist.Delta)
+    )
 
 
 def _check_parameters(guide: Callable, trace: Trace, c: Call) -> None:

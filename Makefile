@@ -1,0 +1,46 @@
+# The course in two commands: `make lab` opens it, `make test` checks it.
+# Both make the environment in .venv first; they need Python 3.11+ and make.
+
+PYTHON ?= python3
+BIN := .venv/bin
+ONLY ?=
+export PYTHONDONTWRITEBYTECODE = 1
+
+.PHONY: lab test notebooks seeds format bench clean
+
+lab: .venv/student  ## open the course in JupyterLab
+	$(BIN)/jupyter lab
+
+test: .venv/maintainer  ## lint; execute every notebook; run all tests
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/python -m pytest
+
+notebooks: .venv/maintainer  ## make the notebooks from their sources (ONLY=part_of_a_name)
+	$(BIN)/python -m tools.notebooks --only "$(ONLY)"
+
+seeds: .venv/maintainer  ## execute every solution with SEED = 0 ... 9 (slow)
+	$(BIN)/python -m tools.seeds --only "$(ONLY)"
+
+format: .venv/maintainer  ## format and lint the Python sources
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+bench: .venv/maintainer  ## measure the times that README quotes
+	$(BIN)/python -m tools.bench
+
+clean:  ## remove the environment and caches
+	rm -rf .venv .pytest_cache .ruff_cache
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; say which with: make PYTHON=/path/to/python3.11 ..."; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/student: .venv/bin/python requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/maintainer: .venv/bin/python requirements.txt requirements-dev.txt constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
+	@touch $@ .venv/student

@@ -1,0 +1,29 @@
+"""What all tests share: no network, no screen, one folder to run notebooks from."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+os.environ["MPLBACKEND"] = "agg"
+# Kernels and other child processes: see offline/sitecustomize.py. This process: pytest-socket.
+os.environ["PYTHONPATH"] = str(Path(__file__).parent / "offline")
+
+import matplotlib.pyplot as plt  # noqa: E402
+import pyro  # noqa: E402
+import pytest  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def root() -> Path:
+    return ROOT
+
+
+@pytest.fixture(autouse=True)
+def _clean_slate():
+    pyro.clear_param_store()
+    pyro.set_rng_seed(0)
+    yield
+    plt.close("all")

@@ -1,0 +1,198 @@
+"""The build, on a small course of its own: what is made, kept, noticed and refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient.exceptions import CellExecutionError
+
+from tools import notebooks
+
+SOURCE = '''\
+# %% [markdown]
+# # Title
+
+# %% tags=["setup"]
+{setup}
+
+# %%
+def double(x):
+    """Twice x."""
+    ### BEGIN SOLUTION
+    return 2 * x
+    ### END SOLUTION
+
+
+# %%
+print(double(21))
+'''
+
+
+@pytest.fixture
+def course(tmp_path) -> Path:
+    (tmp_path / "solutions" / "Day1").mkdir(parents=True)
+    (tmp_path / "utils").mkdir()
+    (tmp_path / "utils" / "helper.py").write_text("A = 1\n")
+    (tmp_path / "tools").mkdir()
+    setup = 'import os\n\nREPOSITORY, BRANCH = "", ""\n'
+    (tmp_path / "tools" / "setup_cell.py").write_text(setup)
+    config = '[tool.course]\nrepository = "https://example.org/a/b"\nbranch = "main"\n'
+    (tmp_path / "pyproject.toml").write_text(config)
+    text = SOURCE.format(setup="pass")
+    (tmp_path / "solutions" / "Day1" / "1_first_solution.py").write_text(text)
+    return tmp_path
+
+
+@pytest.fixture
+def source(course) -> Path:
+    (only,) = notebooks.sources(course)
+    return only
+
+
+@pytest.fixture
+def built(course, source) -> Path:
+    assert notebooks.build(source, root=course).startswith("executed")
+    return source
+
+
+def files(course: Path) -> dict[Path, tuple[bytes, int]]:
+    return {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in course.rglob("*") if p.is_file()}
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_both_notebooks_are_made(course, built):
+    solution = nbformat.read(notebooks.solution_path(built), as_version=4)
+    student = nbformat.read(course / "Day1" / "1_first.ipynb", as_version=4)
+    nbformat.validate(solution)
+    nbformat.validate(student)
+    assert solution.cells[-1].outputs[0].text == "42\n"
+    assert "return 2 * x" in solution.cells[2].source
+    assert student.cells[2].source == (
+        'def double(x):\n    """Twice x."""\n    # YOUR CODE HERE\n'
+        '    raise NotImplementedError("Still blank: replace this line with your code.")'
+    )
+    assert all(not cell.get("outputs") for cell in student.cells)
+    assert [c.id for c in student.cells] == [c.id for c in solution.cells]
+    assert len({c.id for c in student.cells}) == len(student.cells)
+    assert student.cells[1].metadata.tags == ["setup"]
+    assert notebooks.out_of_step(built, course) == []
+
+
+def test_the_setup_cell_comes_from_its_template_with_the_repository_stamped(course, built):
+    expected = 'import os\n\nREPOSITORY, BRANCH = "https://example.org/a/b", "main"'
+    for path in (notebooks.solution_path(built), notebooks.student_path(built)):
+        assert nbformat.read(path, as_version=4).cells[1].source == expected
+    assert expected in built.read_text()
+
+
+def test_building_again_changes_nothing(course, built):
+    before = files(course)
+    assert notebooks.build(built, root=course) == "up to date, not executed"
+    assert files(course) == before
+
+
+def test_forced_execution_changes_nothing_either(course, built):
+    before = files(course)
+    assert notebooks.build(built, root=course, force=True).startswith("executed")
+    assert files(course) == before
+
+
+def test_a_change_of_prose_keeps_the_outputs(course, built):
+    edit(built, "# # Title", "# # A better title")
+    assert len(notebooks.out_of_step(built, course)) == 2
+    assert notebooks.build(built, root=course) == "up to date, not executed"
+    solution = nbformat.read(notebooks.solution_path(built), as_version=4)
+    assert solution.cells[0].source == "# A better title"
+    assert solution.cells[-1].outputs[0].text == "42\n"
+    assert notebooks.out_of_step(built, course) == []
+
+
+@pytest.mark.parametrize("what", ["code", "utils"])
+def test_a_change_of_code_or_utils_executes_again(course, built, what):
+    if what == "code":
+        edit(built, "double(21)", "double(4)")
+    else:
+        (course / "utils" / "helper.py").write_text("A = 2\n")
+    (problem, *_) = notebooks.out_of_step(built, course)
+    assert "make notebooks" in problem
+    assert notebooks.build(built, root=course).startswith("executed")
+    assert notebooks.out_of_step(built, course) == []
+
+
+def test_an_edited_student_notebook_is_noticed_and_made_again(course, built):
+    student = notebooks.student_path(built)
+    edit(student, "Title", "Titel")
+    (problem,) = notebooks.out_of_step(built, course)
+    assert "Day1/1_first.ipynb" in problem
+    assert "make notebooks" in problem
+    notebooks.build(built, root=course)
+    assert notebooks.out_of_step(built, course) == []
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"{}"])
+def test_a_damaged_notebook_is_made_again(course, built, damage):
+    notebooks.student_path(built).write_bytes(damage)
+    notebooks.solution_path(built).write_bytes(damage)
+    assert notebooks.out_of_step(built, course)
+    notebooks.build(built, root=course)
+    assert notebooks.out_of_step(built, course) == []
+
+
+def test_a_failing_cell_leaves_the_old_notebooks(course, built):
+    before = files(course)
+    edit(built, "double(21)", "double(1 / 0)")
+    with pytest.raises(CellExecutionError, match="ZeroDivisionError"):
+        notebooks.build(built, root=course)
+    after = files(course)
+    assert {p for p in before if before[p] != after[p]} == {built}
+
+
+def test_a_warning_fails_the_build(course, built):
+    edit(built, "print(double(21))", "import warnings; warnings.warn('old')")
+    with pytest.raises(notebooks.BuildError, match="old"):
+        notebooks.build(built, root=course)
+
+
+def test_a_progress_bar_is_not_frozen_in_the_outputs(course, built):
+    edit(built, "print(double(21))", "from tqdm.auto import trange; print(len(list(trange(5))))")
+    notebooks.build(built, root=course)
+    (output,) = nbformat.read(notebooks.solution_path(built), as_version=4).cells[-1].outputs
+    assert output.text == "5\n"
+
+
+def test_unpaired_markers_are_refused(source):
+    edit(source, "    ### END SOLUTION\n", "")
+    with pytest.raises(notebooks.BuildError, match=r"1_first_solution.py: 1 BEGIN and 0 END"):
+        notebooks.read_source(source)
+
+
+def test_a_source_without_setup_cell_is_refused(course, source):
+    edit(source, ' tags=["setup"]', "")
+    with pytest.raises(notebooks.BuildError, match="no setup cell"):
+        notebooks.build(source, root=course)
+
+
+def test_a_notebook_over_a_megabyte_is_refused(course, built):
+    edit(built, "print(double(21))", "print('x' * 2_000_000)")
+    with pytest.raises(notebooks.BuildError, match="lower a figure's dpi"):
+        notebooks.build(built, root=course)
+
+
+def test_a_notebook_without_source_is_noticed(course, built):
+    stray = course / "Day1" / "9_stray.ipynb"
+    stray.write_text("{}")
+    assert notebooks.orphans(course) == [stray]
+
+
+def test_command_line(capsys):
+    assert notebooks.main(["--check"]) == 0
+    assert "in step" in capsys.readouterr().out
+    assert notebooks.main(["--only", "no such notebook"]) == 2
+    assert "no such notebook" in capsys.readouterr().err

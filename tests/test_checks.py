@@ -1,0 +1,343 @@
+"""The engine of the checks: what it leaves behind, what it shows, and guides and numbers."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pandas as pd
+import pyro
+import pyro.distributions as dist
+import pytest
+import torch
+from IPython.testing.globalipapp import start_ipython
+from pyro.distributions import constraints
+from pyro.infer.autoguide import AutoMultivariateNormal, AutoNormal
+
+from utils.checks import (
+    CheckFailed,
+    StillBlank,
+    Twin,
+    call,
+    close_to,
+    exercise,
+    fail,
+    probability_close_to,
+    same_function,
+    same_guide,
+    same_model,
+    scorecard_within,
+)
+
+
+def message_of(check, *args, **kwargs) -> str:
+    with pytest.raises(CheckFailed) as caught:
+        check(*args, **kwargs)
+    return str(caught.value)
+
+
+# ------------------------------------------------------------------------- what is left behind
+
+
+def test_a_check_leaves_no_trace():
+    @exercise("Exercise 0")
+    def check(answer):
+        pyro.param("new", torch.tensor(1.0))
+        pyro.param("old", torch.tensor(9.0))
+        random.random(), np.random.rand(), torch.rand(1)  # noqa: NPY002
+        pyro.clear_param_store()
+        answer()
+
+    pyro.param("old", torch.tensor(2.0), constraint=constraints.positive)
+    pyro.set_rng_seed(7)
+    expected = random.random(), np.random.rand(), torch.rand(1).item()  # noqa: NPY002
+    pyro.set_rng_seed(7)
+    check(lambda: None)
+    with pytest.raises(CheckFailed):
+        check(lambda: fail("wrong"))
+    found = random.random(), np.random.rand(), torch.rand(1).item()  # noqa: NPY002
+    assert found == expected
+    assert set(pyro.get_param_store().keys()) == {"old"}
+    assert pyro.param("old").item() == pytest.approx(2.0)
+
+
+def test_a_check_sees_the_same_random_numbers_every_time():
+    seen = []
+
+    @exercise("Exercise 0")
+    def check():
+        seen.append(torch.rand(3))
+
+    check()
+    torch.rand(5)
+    check()
+    assert torch.equal(*seen)
+
+
+def test_a_check_does_not_set_up_the_reader_s_guide():
+    model = gaussian_model
+
+    @exercise("Exercise 0")
+    def check(guide):
+        same_guide(guide, model, [call(torch.zeros(3))])
+
+    guide = AutoMultivariateNormal(model)
+    wrapped_model = guide.model
+    check(guide)
+    assert guide.prototype_trace is None
+    assert guide.model is wrapped_model
+
+
+# ---------------------------------------------------------------------------- what is shown
+
+
+def test_jupyter_shows_the_lines_without_a_traceback(capsys):
+    shell = start_ipython()
+    shell.push({"CheckFailed": CheckFailed})
+    shell.run_cell("raise CheckFailed('wrong', 'look here')")
+    shown = capsys.readouterr().out
+    assert "✗ wrong\n  look here" in shown
+    assert "Traceback" not in shown
+
+
+def test_a_blank_is_told_from_a_wrong_answer():
+    @exercise("Exercise 0")
+    def check(answer):
+        answer()
+
+    def blank():
+        raise NotImplementedError("Still blank")
+
+    with pytest.raises(StillBlank, match="still blank"):
+        check(blank)
+    with pytest.raises(NotImplementedError):
+        check(blank)
+
+
+def test_a_crash_points_at_the_reader_s_line():
+    @exercise("Exercise 0")
+    def check(answer):
+        answer()
+
+    def crash():
+        return torch.zeros(2) @ torch.zeros(3)
+
+    shown = message_of(check, crash)
+    assert "RuntimeError" in shown
+    assert "Look at: `return torch.zeros(2) @ torch.zeros(3)`" in shown
+
+
+def test_a_negative_scale_is_explained():
+    @exercise("Exercise 0")
+    def check(answer):
+        answer()
+
+    shown = message_of(check, lambda: dist.Normal(0.0, -1.0))
+    assert "`scale`" in shown
+    assert "exp or softplus" in shown
+
+
+# --------------------------------------------------------------------------------- numbers
+
+
+@pytest.mark.parametrize("value", [1.0, 1, np.float64(1.0), torch.tensor(1.0), np.array(1.0)])
+def test_close_to_takes_any_kind_of_number(value):
+    close_to("p", value, 1.0, tolerance=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("value", "part"),
+    [
+        (None, "is None"),
+        ("one", "should be a number"),
+        ([1.0, 2.0], "a single number"),
+        (float("nan"), "not a finite number"),
+        (2.0, "too large"),
+        (-0.5, "too small"),
+        (0.5, "half"),
+    ],
+)
+def test_close_to_says_what_is_wrong(value, part):
+    shown = message_of(close_to, "p", value, 1.0, tolerance=0.1, twins=[Twin(0.5, "that is half")])
+    assert part in shown
+
+
+def test_probability_tolerance_is_its_monte_carlo_error():
+    # 4 standard errors of a share of 10,000 draws: 4 * sqrt(0.25 / 10,000) = 0.02
+    probability_close_to("p", 0.519, 0.5, draws=10_000)
+    assert "too large" in message_of(probability_close_to, "p", 0.521, 0.5, draws=10_000)
+    assert "between 0 and 1" in message_of(probability_close_to, "p", 1.2, 0.5, draws=10_000)
+
+
+def test_same_function_compares_shapes_and_counts():
+    reference = lambda x: (x, x.sum())  # noqa: E731
+    calls = [call(torch.ones(3))]
+    options = {"name": "f", "returns": ("first", "second")}
+    same_function(lambda x: [x, x.sum()], reference, calls, **options)
+    assert "2 values" in message_of(same_function, lambda x: x, reference, calls, **options)
+    assert "`second`" in message_of(same_function, lambda x: (x, x), reference, calls, **options)
+    assert "a function" in message_of(same_function, 3, reference, calls, **options)
+
+
+# ----------------------------------------------------------------------------------- models
+
+
+def gaussian_model(x=None):
+    mu = pyro.sample("mu", dist.Normal(0.0, 100.0))
+    gamma = pyro.sample("gamma", dist.Gamma(1.0, 1.0))
+    with pyro.plate("data", 3):
+        pyro.sample("x", dist.Normal(mu, gamma.rsqrt()), obs=x)
+
+
+def swapped_temperature(sensor=None):
+    temp = pyro.sample("temp", dist.Normal(15.0, 1.0))
+    pyro.sample("sensor", dist.Normal(temp, 2.0), obs=sensor)
+
+
+def temperature(sensor=None):
+    temp = pyro.sample("temp", dist.Normal(15.0, 2.0))
+    pyro.sample("sensor", dist.Normal(temp, 1.0), obs=sensor)
+
+
+def backwards_temperature(sensor=None):
+    sensor = pyro.sample("sensor", dist.Normal(15.0, 2.0), obs=sensor)
+    pyro.sample("temp", dist.Normal(sensor, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("answer", "part"),
+    [
+        (lambda sensor=None: None, "no site named `temp`"),
+        (swapped_temperature, "`temp`: the standard deviation (scale) of its Normal"),
+        (backwards_temperature, "have two distributions changed places"),
+    ],
+)
+def test_same_model_on_the_thermometer(answer, part):
+    calls = [call(torch.tensor(18.0)), call()]
+    same_model(temperature, temperature, calls)
+    assert part in message_of(same_model, answer, temperature, calls)
+
+
+@pytest.mark.parametrize(
+    ("prior", "part"),
+    [
+        (lambda: dist.Gamma(2.0, 1.0), None),
+        (lambda: dist.Gamma(1.0, 2.0), "the wrong way round"),
+        (lambda: dist.Gamma(2.0, 3.0), "the rate of its Gamma is not"),
+        (lambda: dist.Exponential(1.0), "should not be a Exponential"),
+        (lambda: dist.Beta(2.0, 1.0), "`r` should be positive"),
+        (lambda: dist.Poisson(2.0), "a continuous distribution"),
+    ],
+)
+def test_same_model_on_a_positive_site(prior, part):
+    def model(make):
+        return lambda: pyro.sample("r", make())
+
+    def reference():
+        pyro.sample("r", dist.Gamma(2.0, 1.0))
+
+    if part is None:
+        same_model(model(prior), reference, [call()])
+    else:
+        assert part in message_of(same_model, model(prior), reference, [call()])
+
+
+def test_an_extra_factor_is_noticed():
+    def with_factor(sensor=None):
+        temperature(sensor)
+        pyro.factor("penalty", torch.tensor(-1.0))
+
+    shown = message_of(same_model, with_factor, temperature, [call(torch.tensor(18.0))])
+    assert "joint log-density" in shown
+
+
+# ----------------------------------------------------------------------------------- guides
+
+
+def guide_with(loc=True, gamma=dist.Gamma, constraint=constraints.positive, mu="mu", extra=False):
+    def guide(x=None):
+        nu_mu = pyro.param("nu_mu", torch.tensor(0.0)) if loc else torch.tensor(0.0)
+        pyro.sample(mu, dist.Normal(nu_mu, 1.0))
+        if gamma is None:
+            return
+        if loc:
+            alpha = pyro.param("nu_alpha", torch.tensor(1.0), constraint=constraint)
+            beta = pyro.param("nu_beta", torch.tensor(1.0), constraint=constraint)
+        else:
+            alpha, beta = 1.0, 1.0
+        pyro.sample("gamma", gamma(alpha, beta))
+        if extra:
+            pyro.sample("x", dist.Normal(0.0, 1.0))
+
+    return guide
+
+
+GUIDE_CALLS = [call(torch.zeros(3))]
+
+
+@pytest.mark.parametrize(
+    "guide", [guide_with(), AutoNormal(gaussian_model), guide_with(gamma=dist.LogNormal)]
+)
+def test_right_guides_pass(guide):
+    same_guide(guide, gaussian_model, GUIDE_CALLS)
+
+
+@pytest.mark.parametrize(
+    ("guide", "part"),
+    [
+        (guide_with(gamma=None), "no site named `gamma`"),
+        (guide_with(mu="nu"), "nearest is `nu`"),
+        (guide_with(gamma=dist.Normal), "values that the model does not allow"),
+        (guide_with(loc=False), "nothing to optimise"),
+        (guide_with(constraint=constraints.real), "nothing keeps `nu_alpha` positive"),
+        (guide_with(extra=True), "samples `x`, which is observed"),
+        ("guide", "a guide is a function"),
+    ],
+)
+def test_wrong_guides_are_told_why(guide, part):
+    assert part in message_of(same_guide, guide, gaussian_model, GUIDE_CALLS)
+
+
+def test_a_guide_is_held_to_the_known_optimum():
+    def exact_guide(sensor=None):
+        loc = pyro.param("a", torch.tensor(17.4))
+        scale = pyro.param("b", torch.tensor(0.8).sqrt(), constraint=constraints.positive)
+        pyro.sample("temp", dist.Normal(loc, scale))
+
+    evidence = dist.Normal(15.0, 5**0.5).log_prob(torch.tensor(18.0)).item()
+    calls = [call(torch.tensor(18.0))]
+    same_guide(exact_guide, temperature, calls, best_elbo=evidence, elbo_tolerance=0.001)
+    pyro.get_param_store()["a"] = torch.tensor(17.0)
+    shown = message_of(
+        same_guide, exact_guide, temperature, calls, best_elbo=evidence, elbo_tolerance=0.001
+    )
+    assert "can be reached" in shown
+
+
+# -------------------------------------------------------------------------------- scorecard
+
+
+def card(mean=1.0, sd=1.0, p=0.5):
+    rows = {"E[w]": (mean, 1.0, mean - 1), "sd[w]": (sd, 1.0, sd - 1), "P(w)": (p, 0.5, 9.0)}
+    return pd.DataFrame(rows, index=["approximate", "exact", "error"]).T
+
+
+LIMITS = {"mean": 0.1, "sd": 0.06, "probability": 0.01}
+
+
+def test_scorecard_within_its_limits(capsys):
+    scorecard_within(card(1.09, 0.95, 0.509), **LIMITS)
+    assert capsys.readouterr().out.startswith("✓ Scorecard: 3 quantities")
+
+
+@pytest.mark.parametrize(
+    ("frame", "quantity"),
+    [
+        (card(mean=0.89), "E[w]"),
+        (card(sd=1.07), "sd[w]"),
+        (card(p=0.511), "P(w)"),
+        (card(mean=float("nan")), "E[w]"),
+    ],
+)
+def test_scorecard_out_of_its_limits(frame, quantity):
+    assert f"`{quantity}`" in message_of(scorecard_within, frame, **LIMITS)

@@ -1,0 +1,125 @@
+"""The SVI loop against a posterior in closed form, its errors, and the scorecard."""
+
+from __future__ import annotations
+
+import pyro
+import pyro.distributions as dist
+import pytest
+import torch
+from pyro.infer.autoguide import AutoNormal
+
+from utils.inference import FitFailed, fit, scorecard
+
+SETTINGS = {
+    "steps": 1000,
+    "learning_rate": 0.3,
+    "final_learning_rate": 0.003,
+    "particles": 16,
+    "max_plate_nesting": 0,
+    "progress": False,
+}
+
+
+def temperature(sensor):
+    temp = pyro.sample("temp", dist.Normal(15.0, 2.0))
+    pyro.sample("sensor", dist.Normal(temp, 1.0), obs=sensor)
+
+
+def test_fit_finds_the_closed_form_posterior():
+    guide = AutoNormal(temperature)
+    losses = fit(temperature, guide, torch.tensor(18.0), **SETTINGS)
+    assert len(losses) == 1000
+    assert all(isinstance(loss, float) for loss in losses)
+    assert guide.median()["temp"].item() == pytest.approx(17.4, abs=0.02)
+    assert guide.scales.temp.item() == pytest.approx(0.8**0.5, rel=0.02)
+    evidence = dist.Normal(15.0, 5**0.5).log_prob(torch.tensor(18.0)).item()
+    assert -sum(losses[-50:]) / 50 == pytest.approx(evidence, abs=0.01)
+
+
+def test_fit_is_reproducible():
+    runs = []
+    for _ in range(2):
+        pyro.clear_param_store()
+        pyro.set_rng_seed(3)
+        runs.append(fit(temperature, AutoNormal(temperature), torch.tensor(18.0), **SETTINGS))
+    assert runs[0] == runs[1]
+
+
+def test_learning_rate_decays_to_its_final_value(monkeypatch):
+    seen = {}
+    monkeypatch.setattr(
+        "utils.inference.ClippedAdam", lambda settings: seen.update(settings) or 1 / 0
+    )
+    with pytest.raises(ZeroDivisionError):
+        fit(temperature, AutoNormal(temperature), torch.tensor(18.0), **SETTINGS)
+    assert seen["lr"] * seen["lrd"] ** 1000 == pytest.approx(0.003)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"steps": 0}, "steps and particles"),
+        ({"particles": 0}, "steps and particles"),
+        ({"final_learning_rate": 0.0}, "final_learning_rate"),
+        ({"final_learning_rate": 1.0}, "final_learning_rate"),
+    ],
+)
+def test_fit_refuses_impossible_settings(changes, message):
+    with pytest.raises(ValueError, match=message):
+        fit(temperature, AutoNormal(temperature), torch.tensor(18.0), **SETTINGS | changes)
+
+
+def guide_of_temp(sensor):
+    loc = pyro.param("loc", torch.tensor(15.0))
+    pyro.sample("temp", dist.Normal(loc, 1.0))
+
+
+def test_failure_names_the_site_whose_density_is_not_finite():
+    def model(sensor):
+        temp = pyro.sample("temp", dist.Normal(15.0, 2.0))
+        pyro.sample("sensor", dist.Normal(temp, sensor), obs=sensor)
+
+    with (
+        pyro.validation_enabled(False),
+        pytest.raises(FitFailed, match="log-density of site `sensor`"),
+    ):
+        fit(model, guide_of_temp, torch.tensor(-1.0), **SETTINGS)
+
+
+def test_failure_names_the_parameter_that_is_not_finite():
+    def guide(sensor):
+        loc = pyro.param("loc", torch.tensor(float("nan")))
+        pyro.sample("temp", dist.Normal(loc, 1.0))
+
+    with pyro.validation_enabled(False), pytest.raises(FitFailed, match="step 0: parameter `loc`"):
+        fit(temperature, guide, torch.tensor(18.0), **SETTINGS)
+
+
+def test_fit_shows_a_progress_bar(capsys):
+    settings = SETTINGS | {"steps": 3, "progress": True}
+    fit(temperature, guide_of_temp, torch.tensor(18.0), **settings)
+    assert "SVI" in capsys.readouterr().err
+    fit(temperature, guide_of_temp, torch.tensor(18.0), **settings | {"progress": False})
+    assert capsys.readouterr().err == ""
+
+
+def test_scorecard_errors_are_in_the_units_of_their_kind():
+    approximate = {"E[w]": 1.1, "sd[w]": 0.9, "P(w > 0)": 0.8}
+    exact = {"E[w]": torch.tensor(1.0), "sd[w]": 0.5, "P(w > 0)": 0.75}
+    card = scorecard(approximate, exact)
+    assert card.index.name == "quantity"
+    assert list(card.columns) == ["approximate", "exact", "error"]
+    assert card["error"].tolist() == pytest.approx([0.2, 0.8, 4 / 3 - 1], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("approximate", "exact", "message"),
+    [
+        ({"E[w]": 1.0}, {"E[w]": 1.0}, r"lack sd\[w\]"),
+        ({"sd[w]": 1.0}, {}, r"lack sd\[w\]"),
+        ({"w": 1.0}, {"w": 1.0}, "is named"),
+    ],
+)
+def test_scorecard_refuses_what_it_cannot_judge(approximate, exact, message):
+    with pytest.raises(ValueError, match=message):
+        scorecard(approximate, exact)

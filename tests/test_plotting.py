@@ -1,0 +1,172 @@
+"""Each picture: what is drawn, labels that are not cut off, and colours that can be told apart."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from matplotlib.colors import to_rgb
+
+from utils import plotting
+
+
+@pytest.fixture(autouse=True)
+def _course_style():
+    with mpl.rc_context():
+        plotting.use_course_style()
+        yield
+
+
+GROUPS = {
+    "left": (torch.rand(20), torch.rand(20)),
+    "right": (torch.rand(20) + 1, torch.rand(20)),
+}
+LABELS = {"xlabel": "length (m)", "ylabel": "mass (kg)", "title": "Longer is not heavier"}
+GRID = torch.linspace(0, 2, 30)
+
+
+def draw_scatter():
+    plotting.scatter(GROUPS, names={"here": (0.5, 0.5)}, **LABELS)
+
+
+def draw_regression():
+    bands = {"left": [(GRID - 1, GRID + 1), (GRID - 0.5, GRID + 0.5)]}
+    plotting.regression(GROUPS, GRID, lines={"left": GRID}, bands=bands, **LABELS)
+
+
+def draw_many_lines():
+    lines = {"left": torch.randn(10, 1) * GRID}
+    plotting.regression(GROUPS, GRID, lines=lines, **LABELS)
+
+
+def draw_elbo():
+    losses = {"slow": 100 * np.exp(-np.arange(500) / 50) + 3, "fast": np.full(500, 3.0)}
+    plotting.elbo_curve(losses, evidence=-2.9, title="Both arrive")
+
+
+def draw_densities():
+    exact = (GRID - 1, torch.distributions.Normal(0, 1).log_prob(GRID - 1).exp())
+    plotting.densities(
+        {"draws": torch.randn(500)}, exact=exact, marks={"zero": 0.0}, xlabel="w (m)", title="Alike"
+    )
+
+
+def draw_histogram():
+    draws = {"model": torch.randn(500)}
+    plotting.histogram(draws, observed=1.0, xlabel="T (m)", title="Not unusual")
+
+
+def draw_ellipses():
+    tilted = torch.tensor([[1.0, 0.8], [0.8, 1.0]])
+    gaussians = {
+        "exact": (torch.zeros(2), tilted),
+        "mean-field": (torch.zeros(2), 0.36 * torch.eye(2)),
+    }
+    plotting.ellipses(gaussians, **LABELS)
+
+
+def draw_boundary():
+    p = torch.sigmoid(GRID[:, None] - GRID)
+    plotting.decision_boundary(GROUPS, GRID, GRID, p, boundaries=torch.stack([p, p**2]), **LABELS)
+
+
+def draw_latent():
+    plotting.latent_scatter(torch.randn(200, 2), torch.arange(200) % 10, title="Ten clouds")
+
+
+AXES = [
+    draw_scatter, draw_regression, draw_many_lines, draw_elbo, draw_densities, draw_histogram,
+    draw_ellipses, draw_boundary, draw_latent,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("draw", AXES, ids=lambda f: f.__name__)
+def test_picture_is_labelled_and_nothing_is_cut_off(draw):
+    assert draw() is None
+    figure = plt.gcf()
+    assert figure.get_figwidth() <= 9
+    figure.canvas.draw()
+    renderer = figure.canvas.get_renderer()
+    for ax in figure.axes:
+        assert ax.get_ylabel()
+    ax = figure.axes[0]
+    assert ax.get_xlabel()
+    assert ax.get_title(loc="left")
+    texts = [ax.xaxis.label, ax.yaxis.label, ax._left_title]
+    if ax.get_legend():
+        texts += ax.get_legend().get_texts()
+        box = ax.get_legend().get_window_extent(renderer)
+        assert not box.overlaps(ax.get_window_extent(renderer)), "the legend hides data"
+        assert not box.overlaps(ax.xaxis.label.get_window_extent(renderer))
+    frame = figure.bbox.padded(1)
+    for text in texts:
+        extent = text.get_window_extent(renderer)
+        assert frame.x0 <= extent.x0 <= extent.x1 <= frame.x1, f"{text.get_text()!r} is cut off"
+        assert frame.y0 <= extent.y0 <= extent.y1 <= frame.y1, f"{text.get_text()!r} is cut off"
+
+
+def test_a_picture_can_be_part_of_a_figure():
+    _, axes = plt.subplots(1, 2)
+    plotting.scatter(GROUPS, **LABELS, ax=axes[1])
+    assert not axes[0].collections
+    assert axes[1].collections
+
+
+def test_groups_keep_their_colours_from_figure_to_figure():
+    plotting.scatter(GROUPS, **LABELS)
+    both = [c.get_facecolor()[0] for c in plt.gca().collections]
+    plotting.scatter({"right": GROUPS["right"]}, start=1, **LABELS)
+    (alone,) = [c.get_facecolor()[0] for c in plt.gca().collections]
+    assert np.allclose(alone, both[1])
+
+
+def test_kernel_density_is_the_density():
+    draws = np.random.default_rng(0).normal(2.0, 3.0, 200_000)
+    grid, density = plotting._kernel_density(draws)
+    exact = np.exp(-0.5 * ((grid - 2) / 3) ** 2) / (3 * np.sqrt(2 * np.pi))
+    assert np.abs(density - exact).max() < 0.03 * exact.max()
+    assert np.trapezoid(density, grid) == pytest.approx(1, abs=0.005)
+
+
+def test_ellipse_holds_its_mass():
+    covariance = torch.tensor([[2.0, 0.9], [0.9, 1.0]])
+    mean = torch.tensor([1.0, -1.0])
+    plotting.ellipses({"q": (mean, covariance)}, xlabel="a", ylabel="b")
+    draws = torch.distributions.MultivariateNormal(mean, covariance).sample((40_000,)).numpy()
+    for patch, mass in zip(plt.gca().patches, (0.5, 0.95), strict=True):
+        path = patch.get_path().transformed(patch.get_patch_transform())
+        assert path.contains_points(draws).mean() == pytest.approx(mass, abs=0.01)
+
+
+def test_elbo_curve_zooms_to_where_it_settles():
+    draw_elbo()
+    low, high = plt.gca().get_ylim()
+    assert low > -60
+    assert low < -3 < high
+
+
+@pytest.mark.parametrize("shape", [(7, 784), (7, 28, 28)])
+def test_image_grid(shape):
+    plotting.image_grid(torch.rand(shape), columns=4, titles=list("abcdefg"), title="Seven")
+    axes = plt.gcf().axes
+    assert len(axes) == 8
+    assert [len(ax.images) for ax in axes] == [1] * 7 + [0]
+    assert axes[0].images[0].get_array().shape == (28, 28)
+
+
+def test_image_grid_refuses_what_is_not_square():
+    with pytest.raises(ValueError, match="783 pixels"):
+        plotting.image_grid(torch.rand(2, 783))
+
+
+def test_colours_differ_in_lightness_or_hue_for_dichromats():
+    # Viénot, Brettel & Mollon (1999): linear-RGB projections for protanopes and deuteranopes.
+    protan = np.array([[0.1121, 0.8853, -0.0005], [0.1127, 0.8897, -0.0001], [0.0045, 0, 1.0019]])
+    deutan = np.array([[0.2920, 0.7054, -0.0003], [0.2934, 0.7089, 0], [-0.0209, 0.0256, 1.0102]])
+    colours = np.array([to_rgb(c) for c in plotting.PALETTE]) ** 2.2
+    for vision in (protan, deutan):
+        seen = np.clip(colours @ vision.T, 0, 1) ** (1 / 2.2)
+        distance = np.linalg.norm(seen[:, None] - seen, axis=-1)
+        assert distance[~np.eye(len(seen), dtype=bool)].min() > 0.1

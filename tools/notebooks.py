@@ -1,0 +1,299 @@
+"""Make the notebooks: source -> executed solution notebook -> student notebook.
+
+``solutions/DayN/NAME_solution.py`` (jupytext py:percent) is the only file that people edit. From
+it come ``solutions/DayN/NAME_solution.ipynb``, executed from a clean kernel, and the student's
+``DayN/NAME.ipynb``, in which every region between ``### BEGIN SOLUTION`` and
+``### END SOLUTION`` is a stub that raises ``NotImplementedError``.
+
+A solution notebook is executed again only if a code cell of it, `utils` or the CSV data changed;
+a change of prose keeps the stored outputs.
+
+    python -m tools.notebooks                      make what is out of step
+    python -m tools.notebooks --only 1_bayesian    ... only sources whose name contains this
+    python -m tools.notebooks --force              execute even if nothing changed
+    python -m tools.notebooks --check              only report; exit 1 if out of step
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import copy
+import hashlib
+import io
+import re
+import sys
+import time
+import tomllib
+from collections import Counter
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+from nbconvert.preprocessors import ClearMetadataPreprocessor, ClearOutputPreprocessor
+from nbformat import NotebookNode
+from nbgrader.preprocessors import ClearSolutions
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+SETUP_CELL = Path("tools/setup_cell.py")
+SUFFIX = "_solution"
+MEND = "run `make notebooks` and commit what it writes"
+BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
+STUB = (
+    '# YOUR CODE HERE\nraise NotImplementedError("Still blank: replace this line with your code.")'
+)
+MAX_BYTES = 1_000_000
+WIDGET = "application/vnd.jupyter.widget-view+json"
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+
+
+class BuildError(RuntimeError):
+    """A source cannot be made into notebooks; the message names the file and the cell."""
+
+
+def sources(root: Path = ROOT) -> list[Path]:
+    """The notebooks' sources, in teaching order."""
+    return sorted((root / "solutions").glob(f"Day*/*{SUFFIX}.py"))
+
+
+def solution_path(source: Path) -> Path:
+    return source.with_suffix(".ipynb")
+
+
+def student_path(source: Path) -> Path:
+    root, day = source.parents[2], source.parent.name
+    return root / day / f"{source.stem.removesuffix(SUFFIX)}.ipynb"
+
+
+def setup_cell(root: Path = ROOT) -> str:
+    """The setup cell of every notebook, with the repository from pyproject.toml."""
+    with (root / "pyproject.toml").open("rb") as file:
+        course = tomllib.load(file)["tool"]["course"]
+    stamp = f'REPOSITORY, BRANCH = "{course["repository"]}", "{course["branch"]}"'
+    text = (root / SETUP_CELL).read_text(encoding="utf-8")
+    return re.sub(r"^REPOSITORY, BRANCH = .*$", stamp, text, count=1, flags=re.M).strip()
+
+
+def with_setup_cell(text: str, setup: str) -> str:
+    """Return a source's text with the cell tagged ``setup`` replaced by ``setup``."""
+    marker = '# %% tags=["setup"]\n'
+    head, found, tail = text.partition(marker)
+    if not found:
+        raise BuildError(f"there is no setup cell: add the line `{marker.strip()}`")
+    following = re.search(r"^# %%", tail, flags=re.M)
+    rest = tail[following.start() :] if following else ""
+    return f"{head}{marker}{setup}\n\n{rest}"
+
+
+def read_source(source: Path) -> NotebookNode:
+    """Read a source as a notebook without outputs, with stable cell ids and metadata.
+
+    Raises:
+        BuildError: solution markers that do not pair up, or an empty source.
+    """
+    notebook = jupytext.read(source, fmt="py:percent")
+    if not notebook.cells:
+        raise BuildError(f"{source.name} has no cells")
+    notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL})
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    seen: Counter[str] = Counter()
+    for cell in notebook.cells:
+        begins, ends = cell.source.count(BEGIN), cell.source.count(END)
+        if begins != ends:
+            first = cell.source.partition("\n")[0]
+            raise BuildError(f"{source.name}: {begins} BEGIN and {ends} END in the cell `{first}`")
+        # Jupytext makes random ids: an id made of the text keeps diffs small.
+        digest = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:12]
+        cell.id = f"{digest}-{seen[digest]}"
+        seen[digest] += 1
+    return notebook
+
+
+def fingerprint(notebook: NotebookNode, root: Path = ROOT) -> str:
+    """A hash of all that the outputs depend on: the code cells, `utils` and the CSV data."""
+    digest = hashlib.sha256()
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            digest.update(cell.source.encode() + b"\0")
+    for path in sorted([*(root / "utils").rglob("*.py"), *(root / "data").glob("*.csv")]):
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0")
+        digest.update(path.read_bytes().replace(b"\r\n", b"\n") + b"\0")
+    return digest.hexdigest()
+
+
+def execute(notebook: NotebookNode, folder: Path, timeout: int = 900) -> NotebookNode:
+    """Return a copy executed in ``folder`` from a clean kernel.
+
+    Raises:
+        nbclient.exceptions.CellExecutionError: a cell failed.
+        BuildError: a cell wrote to stderr: a stored notebook shows no warnings.
+    """
+    notebook = copy.deepcopy(notebook)
+    client = NotebookClient(
+        notebook,
+        timeout=timeout,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(folder)}},
+        record_timing=False,
+    )
+    client.execute()
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        # A progress bar is a widget, which means nothing without its kernel.
+        cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
+        for output in cell.outputs:
+            if output.get("name") == "stderr":
+                raise BuildError(f"a cell warns instead of just working:\n{output.text}")
+            if picture := output.get("data", {}).get("image/png"):
+                output.data["image/png"] = smaller_png(picture)
+    notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL})
+    return notebook
+
+
+def smaller_png(picture: str) -> str:
+    """The picture (base64) with a palette of 256 colours: a third of the size, and no worse."""
+    with Image.open(io.BytesIO(base64.b64decode(picture))) as image:
+        palette = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    packed = io.BytesIO()
+    palette.save(packed, "png", optimize=True)
+    return base64.b64encode(packed.getvalue()).decode()
+
+
+def with_outputs_of(notebook: NotebookNode, executed: NotebookNode) -> NotebookNode:
+    """Return a copy with the outputs of a notebook that has the same code cells."""
+    notebook = copy.deepcopy(notebook)
+
+    def code(of: NotebookNode) -> list[NotebookNode]:
+        return [cell for cell in of.cells if cell.cell_type == "code"]
+
+    for cell, done in zip(code(notebook), code(executed), strict=True):
+        cell.outputs, cell.execution_count = done.outputs, done.execution_count
+    return notebook
+
+
+def student_version(notebook: NotebookNode) -> NotebookNode:
+    """Return a copy with stubs for solutions and without outputs."""
+    notebook = copy.deepcopy(notebook)
+    clear = ClearSolutions(code_stub={"python": STUB}, enforce_metadata=False)
+    for step in (
+        ClearOutputPreprocessor(),
+        ClearMetadataPreprocessor(
+            clear_cell_metadata=True,
+            clear_notebook_metadata=False,
+            preserve_cell_metadata_mask={"tags"},
+        ),
+        clear,
+    ):
+        notebook, _ = step.preprocess(notebook, {})
+    return notebook
+
+
+def stored(path: Path) -> NotebookNode | None:
+    """The notebook stored at ``path``, or None if there is none that can be read."""
+    try:
+        return nbformat.read(path, as_version=4)
+    except (FileNotFoundError, nbformat.reader.NotJSONError, nbformat.ValidationError):
+        return None
+
+
+def write(notebook: NotebookNode, path: Path) -> None:
+    """Write atomically, so that an interrupted run leaves the old notebook."""
+    text = nbformat.writes(notebook) + "\n"
+    if len(text.encode()) > MAX_BYTES:
+        raise BuildError(f"{path.name} would be {len(text) / 1e6:.1f} MB; lower a figure's dpi")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(text, encoding="utf-8", newline="\n")
+    temporary.replace(path)
+
+
+def _is_executed(source: Path, notebook: NotebookNode, root: Path) -> bool:
+    old = stored(solution_path(source))
+    return old is not None and old.metadata.get("fingerprint") == fingerprint(notebook, root)
+
+
+def _stamped(notebook: NotebookNode, root: Path) -> NotebookNode:
+    notebook.metadata["fingerprint"] = fingerprint(notebook, root)
+    return notebook
+
+
+def out_of_step(source: Path, root: Path = ROOT) -> list[str]:
+    """What is out of step with ``source``: one sentence each, none if all is well."""
+    problems = []
+    text = source.read_text(encoding="utf-8")
+    if with_setup_cell(text, setup_cell(root)) != text:
+        problems.append(f"the setup cell of {source.name} is not {SETUP_CELL}'s")
+    notebook = read_source(source)
+    solution, student = solution_path(source), student_path(source)
+    if not _is_executed(source, notebook, root):
+        problems.append(f"{solution.relative_to(root)} was not executed with this code")
+    else:
+        expected = _stamped(with_outputs_of(notebook, stored(solution)), root)
+        if stored(solution) != expected:
+            problems.append(f"{solution.relative_to(root)} has other text than its source")
+    if stored(student) != student_version(notebook):
+        problems.append(f"{student.relative_to(root)} is not made from its source")
+    return [f"{problem}: {MEND}" for problem in problems]
+
+
+def orphans(root: Path = ROOT) -> list[Path]:
+    """Notebooks that no source makes."""
+    made = {path(s) for s in sources(root) for path in (solution_path, student_path)}
+    found = [*root.glob("Day*/*.ipynb"), *(root / "solutions").rglob("*.ipynb")]
+    return sorted(p for p in found if p not in made and ".ipynb_checkpoints" not in p.parts)
+
+
+def build(source: Path, *, root: Path = ROOT, force: bool = False) -> str:
+    """Make both notebooks of a source; return what was done."""
+    text = source.read_text(encoding="utf-8")
+    synchronised = with_setup_cell(text, setup_cell(root))
+    if synchronised != text:
+        source.write_text(synchronised, encoding="utf-8", newline="\n")
+    notebook = read_source(source)
+    began = time.perf_counter()
+    if force or not _is_executed(source, notebook, root):
+        solution = execute(notebook, source.parent)
+        done = f"executed in {time.perf_counter() - began:.0f} s"
+    else:
+        solution = with_outputs_of(notebook, stored(solution_path(source)))
+        done = "up to date, not executed"
+    for path, made in (
+        (solution_path(source), _stamped(solution, root)),
+        (student_path(source), student_version(notebook)),
+    ):
+        if stored(path) != made:
+            write(made, path)
+    return done
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tools.notebooks", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--only", default="", metavar="NAME", help="sources that contain NAME")
+    parser.add_argument("--force", action="store_true", help="execute even if nothing changed")
+    parser.add_argument("--check", action="store_true", help="report only; exit 1 if out of step")
+    options = parser.parse_args(argv)
+
+    chosen = [source for source in sources() if options.only in source.stem]
+    if not chosen:
+        print(f"No source's name contains {options.only!r}.", file=sys.stderr)
+        return 2
+    if options.check:
+        problems = [problem for source in chosen for problem in out_of_step(source)]
+        print("\n".join(problems) or "All notebooks are in step with their sources.")
+        return 1 if problems else 0
+    for source in chosen:
+        print(f"{source.relative_to(ROOT)} ... ", end="", flush=True)
+        try:
+            print(build(source, force=options.force))
+        except BuildError as problem:
+            print(f"failed: {problem}", file=sys.stderr)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,41 @@
+# Find the course: this folder or one above it. In Colab, fetch the course and what it needs.
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY, BRANCH = "", "main"
+
+
+def find_course(start: Path) -> Path | None:
+    folders = [start, *start.parents]
+    return next((f for f in folders if (f / "utils" / "checks").is_dir()), None)
+
+
+root = find_course(Path.cwd())
+packages = {"pyro": "pyro-ppl", "torchvision": "torchvision", "tqdm": "tqdm"}
+missing = [pip for name, pip in packages.items() if importlib.util.find_spec(name) is None]
+if "google.colab" in sys.modules:
+    if root is None:
+        clone = ["git", "clone", "--quiet", "--depth=1", f"--branch={BRANCH}", REPOSITORY, "course"]
+        subprocess.run(clone, check=True)
+        root = Path.cwd() / "course"
+    if missing:
+        subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *missing], check=True)
+elif root is None:
+    raise FileNotFoundError("Open this notebook from inside the course's folder.")
+elif missing:
+    raise ModuleNotFoundError(f"Run `pip install -r {root / 'requirements.txt'}`, then restart.")
+sys.path.insert(0, str(root))
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pyro
+import pyro.distributions as dist
+import torch
+
+from utils import plotting
+from utils.device import course_device
+
+plotting.use_course_style()
+device = course_device()

@@ -1,0 +1,417 @@
+"""One call a picture, in one style.
+
+Colours are those of Okabe & Ito (2008), told apart by readers with any colour vision; groups also
+differ in marker or line. An exact answer is always black and dashed. The functions draw on ``ax``,
+or on a new figure, and return nothing, so that a notebook cell shows the picture alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, ListedColormap
+from matplotlib.patches import Ellipse
+from matplotlib.patheffects import withStroke
+
+from utils.model_graph import draw_model
+
+__all__ = [
+    "PALETTE",
+    "decision_boundary",
+    "densities",
+    "draw_model",
+    "elbo_curve",
+    "ellipses",
+    "histogram",
+    "image_grid",
+    "latent_scatter",
+    "regression",
+    "scatter",
+    "use_course_style",
+]
+
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+MARKERS = ("o", "^", "s", "D", "v", "P")
+LINES = ("-", (0, (6, 1)), "-.", (0, (1, 1)), (0, (4, 1, 1, 1, 1, 1)), (0, (8, 2)))
+PROBABILITY = LinearSegmentedColormap.from_list("probability", [PALETTE[0], "#F7F7F7", PALETTE[1]])
+DIGITS = ListedColormap([*PALETTE, "#000000", "#8C6D31", "#999999", "#F0C808"])
+
+Array = torch.Tensor | np.ndarray | Sequence[float]
+
+
+def use_course_style() -> None:
+    """Set the course's matplotlib style: colours, sizes, a quiet grid."""
+    mpl.rcParams.update(
+        {
+            "axes.prop_cycle": mpl.cycler(color=PALETTE),
+            "axes.grid": True,
+            "axes.spines.right": False,
+            "axes.spines.top": False,
+            "axes.titlesize": 11,
+            "axes.titlelocation": "left",
+            "figure.constrained_layout.use": True,
+            "figure.dpi": 96,
+            "figure.figsize": (7.0, 3.8),
+            "font.size": 10,
+            "grid.alpha": 0.25,
+            "legend.frameon": False,
+            "lines.linewidth": 1.8,
+            "image.cmap": "gray_r",
+        }
+    )
+
+
+def _numpy(values: Array) -> np.ndarray:
+    if isinstance(values, torch.Tensor):
+        return values.detach().cpu().numpy()
+    return np.asarray(values)
+
+
+def _axes(ax: Axes | None, figsize: tuple[float, float] | None = None) -> Axes:
+    return ax if ax is not None else plt.subplots(figsize=figsize)[1]
+
+
+def _finish(
+    ax: Axes, xlabel: str, ylabel: str, title: str, *, legend: bool = True, below: float = 0.5
+) -> None:
+    """Label the axes; put the legend ``below`` (inches) the axes, where it hides nothing."""
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.set_title(title)
+    if legend:
+        rows = ax.get_subplotspec().get_gridspec().nrows
+        height = 0.75 * ax.figure.get_figheight() / rows
+        ax.legend(
+            loc="upper center", bbox_to_anchor=(0.5, -below / height), ncols=3,
+            columnspacing=1.2, handlelength=1.8,
+        )  # fmt: skip
+
+
+def _name_points(ax: Axes, names: Mapping[str, tuple[float, float]] | None) -> None:
+    halo = [withStroke(linewidth=2, foreground="white", alpha=0.8)]
+    for name, point in (names or {}).items():
+        ax.annotate(
+            name, point, xytext=(5, 3), textcoords="offset points", fontsize=8, path_effects=halo
+        )
+
+
+def scatter(
+    groups: Mapping[str, tuple[Array, Array]],
+    *,
+    xlabel: str,
+    ylabel: str,
+    title: str = "",
+    names: Mapping[str, tuple[float, float]] | None = None,
+    start: int = 0,
+    ax: Axes | None = None,
+) -> None:
+    """Draw groups of points, each with its own colour and marker.
+
+    Args:
+        groups: name -> (x, y), each of shape (n,).
+        names: text -> the (x, y) of the point it names.
+        start: index of the first group's colour, to keep colours from figure to figure.
+    """
+    ax = _axes(ax)
+    for i, (group, (x, y)) in enumerate(groups.items(), start):
+        ax.scatter(
+            _numpy(x), _numpy(y), s=22, c=PALETTE[i], marker=MARKERS[i], alpha=0.65, lw=0, zorder=3,
+            label=group,
+        )  # fmt: skip
+    _name_points(ax, names)
+    _finish(ax, xlabel, ylabel, title, legend=len(groups) > 1)
+
+
+def regression(
+    groups: Mapping[str, tuple[Array, Array]],
+    x_line: Array,
+    *,
+    lines: Mapping[str, Array] | None = None,
+    bands: Mapping[str, Sequence[tuple[Array, Array]]] | None = None,
+    xlabel: str,
+    ylabel: str,
+    title: str = "",
+    names: Mapping[str, tuple[float, float]] | None = None,
+    start: int = 0,
+    ax: Axes | None = None,
+) -> None:
+    """Draw groups of points with a line, or many, and bands around it.
+
+    Args:
+        groups: name -> (x, y), each of shape (n,).
+        x_line: where lines and bands are evaluated, shape (g,).
+        lines: group -> one line, shape (g,), or several, shape (k, g).
+        bands: group -> (lower, upper) pairs, each of shape (g,), the widest first.
+        names, start: as in :func:`scatter`.
+    """
+    ax = _axes(ax)
+    scatter(groups, xlabel=xlabel, ylabel=ylabel, title=title, names=names, start=start, ax=ax)
+    x_line = _numpy(x_line)
+    for i, group in enumerate(groups, start):
+        colour, style = PALETTE[i], LINES[i]
+        for k, (low, high) in enumerate((bands or {}).get(group, ())):
+            ax.fill_between(
+                x_line, _numpy(low), _numpy(high), color=colour, alpha=0.14 + 0.16 * k, lw=0
+            )
+        if lines and group in lines:
+            y = np.atleast_2d(_numpy(lines[group]))
+            many = len(y) > 1
+            faint = {"ls": "-", "lw": 0.5, "alpha": 0.6}
+            ax.plot(x_line, y.T, color=colour, **(faint if many else {"ls": style, "lw": 2}))
+
+
+def elbo_curve(
+    losses: Mapping[str, Sequence[float]] | Sequence[float],
+    *,
+    evidence: float | None = None,
+    title: str = "",
+    ax: Axes | None = None,
+) -> None:
+    """Draw the ELBO against the step, zoomed to where it settles.
+
+    The faint line is each step's estimate, the strong one its running mean over 2 % of the steps.
+
+    Args:
+        losses: the loss (minus the ELBO) of each step, or name -> losses.
+        evidence: the exact ln p(data), if known; no ELBO can be above it.
+    """
+    ax = _axes(ax)
+    if not isinstance(losses, Mapping):
+        losses = {"ELBO": losses}
+    low, high = math.inf, -math.inf if evidence is None else evidence
+    for i, (name, loss) in enumerate(losses.items()):
+        elbo = -np.asarray(loss)
+        window = max(1, len(elbo) // 50)
+        mean = np.convolve(elbo, np.ones(window) / window, mode="valid")
+        steps = np.arange(len(elbo))
+        ax.plot(steps, elbo, color=PALETTE[i], alpha=0.25, lw=0.7)
+        ax.plot(steps[window - 1 :], mean, color=PALETTE[i], ls=LINES[i], label=name)
+        low = min(low, np.quantile(mean, 0.15))
+        high = max(high, np.quantile(elbo, 0.99))
+    if evidence is not None:
+        ax.axhline(evidence, color="black", ls="--", lw=1.2, label="exact ln p(data)")
+    margin = 0.1 * (high - low) or 1.0
+    ax.set_ylim(low - margin, high + margin)
+    _finish(ax, "step", "ELBO (nats)", title)
+
+
+def densities(
+    draws: Mapping[str, Array],
+    *,
+    exact: tuple[Array, Array] | None = None,
+    marks: Mapping[str, float] | None = None,
+    xlabel: str,
+    title: str = "",
+    start: int = 0,
+    ax: Axes | None = None,
+) -> None:
+    """Draw the density of each set of draws, and the exact one as a black dashed line.
+
+    Args:
+        draws: name -> draws, shape (S,). They are smoothed with a Gaussian kernel (Silverman's
+            bandwidth).
+        exact: (values, density), each of shape (g,).
+        marks: text -> position of a thin vertical line.
+    """
+    ax = _axes(ax)
+    for i, (name, values) in enumerate(draws.items(), start):
+        grid, density = _kernel_density(_numpy(values).astype(float).ravel())
+        ax.fill_between(grid, density, color=PALETTE[i], alpha=0.12, lw=0)
+        ax.plot(grid, density, color=PALETTE[i], ls=LINES[i], label=name)
+    if exact is not None:
+        ax.set_xlim(*ax.get_xlim())  # the draws decide which part of the exact density matters
+        ax.plot(_numpy(exact[0]), _numpy(exact[1]), color="black", ls="--", label="exact")
+    for text, position in (marks or {}).items():
+        ax.axvline(position, color="0.35", lw=1, ls=":")
+        ax.annotate(
+            text,
+            (position, 0.98),
+            xycoords=("data", "axes fraction"),
+            xytext=(3, 0),
+            textcoords="offset points",
+            va="top",
+            fontsize=8,
+        )
+    ax.set_ylim(bottom=0)
+    _finish(ax, xlabel, "density", title)
+
+
+def _kernel_density(values: np.ndarray, points: int = 400) -> tuple[np.ndarray, np.ndarray]:
+    """A Gaussian kernel density estimate on a grid, by convolving a fine histogram."""
+    low, high = np.quantile(values, [0.0005, 0.9995])
+    spread = min(values.std(), (np.subtract(*np.quantile(values, [0.75, 0.25]))) / 1.349)
+    bandwidth = 0.9 * (spread or values.std() or 1.0) * len(values) ** -0.2
+    edges = np.linspace(low - 4 * bandwidth, high + 4 * bandwidth, points + 1)
+    counts, _ = np.histogram(values, edges)
+    width = edges[1] - edges[0]
+    reach = np.arange(-math.ceil(4 * bandwidth / width), math.ceil(4 * bandwidth / width) + 1)
+    kernel = np.exp(-0.5 * (reach * width / bandwidth) ** 2)
+    density = np.convolve(counts, kernel / kernel.sum(), mode="same") / (len(values) * width)
+    return (edges[:-1] + edges[1:]) / 2, density
+
+
+def histogram(
+    draws: Mapping[str, Array],
+    *,
+    observed: float | None = None,
+    xlabel: str,
+    title: str = "",
+    start: int = 0,
+    ax: Axes | None = None,
+) -> None:
+    """Draw histograms of draws; ``observed`` is marked by a black line."""
+    ax = _axes(ax)
+    arrays = {name: _numpy(values).ravel() for name, values in draws.items()}
+    edges = np.histogram_bin_edges(np.concatenate(list(arrays.values())), bins=45)
+    for i, (name, values) in enumerate(arrays.items(), start):
+        ax.hist(values, edges, color=PALETTE[i], alpha=0.55, label=name, density=True)
+    if observed is not None:
+        ax.axvline(observed, color="black", lw=2, label="observed")
+    _finish(ax, xlabel, "density", title)
+
+
+def ellipses(
+    gaussians: Mapping[str, tuple[Array, Array]],
+    *,
+    xlabel: str,
+    ylabel: str,
+    title: str = "",
+    ax: Axes | None = None,
+) -> None:
+    """Draw the 50 % and 95 % regions of two-dimensional normal distributions.
+
+    Args:
+        gaussians: name -> (mean of shape (2,), covariance of shape (2, 2)). The name ``exact``
+            is drawn black and dashed.
+    """
+    ax = _axes(ax, (4.6, 3.8))
+    others = iter(range(len(PALETTE)))
+    for name, (mean, covariance) in gaussians.items():
+        mean, covariance = _numpy(mean), _numpy(covariance)
+        exact = name == "exact"
+        i = None if exact else next(others)
+        colour, style = ("black", "--") if exact else (PALETTE[i], LINES[i])
+        values, vectors = np.linalg.eigh(covariance)
+        angle = math.degrees(math.atan2(vectors[1, 1], vectors[0, 1]))
+        for mass in (0.5, 0.95):
+            # The squared radius of a standard normal pair is chi-squared with 2 degrees.
+            radius = math.sqrt(-2 * math.log(1 - mass))
+            width, height = 2 * radius * np.sqrt(values[::-1])
+            label = name if mass == 0.5 else None
+            ax.add_patch(
+                Ellipse(
+                    mean, width, height, angle=angle, fill=False, ec=colour, ls=style, lw=1.8,
+                    label=label, zorder=4 if exact else 3,
+                )
+            )  # fmt: skip
+    ax.autoscale_view()
+    _finish(ax, xlabel, ylabel, title)
+
+
+def decision_boundary(
+    points: Mapping[str, tuple[Array, Array]],
+    x_grid: Array,
+    y_grid: Array,
+    probability: Array,
+    *,
+    boundaries: Array | None = None,
+    xlabel: str,
+    ylabel: str,
+    title: str = "",
+    colourbar: str = "probability",
+    names: Mapping[str, tuple[float, float]] | None = None,
+) -> None:
+    """Draw a predictive probability over the plane, its boundaries and the data.
+
+    Args:
+        points: name of a class -> (x, y), each of shape (n,).
+        x_grid, y_grid: the axes of the grid, shapes (g,) and (h,).
+        probability: predictive probability of the second class, shape (h, g).
+        boundaries: probabilities of single draws, shape (k, h, g); the line of one half is drawn
+            for each and shows how well the boundary is known.
+    """
+    ax = _axes(None, (7.0, 4.4))
+    x_grid, y_grid, probability = _numpy(x_grid), _numpy(y_grid), _numpy(probability)
+    mesh = ax.pcolormesh(
+        x_grid, y_grid, probability, cmap=PROBABILITY, vmin=0, vmax=1, alpha=0.7, shading="auto",
+        rasterized=True,
+    )  # fmt: skip
+    for single in () if boundaries is None else _numpy(boundaries):
+        ax.contour(x_grid, y_grid, single, [0.5], colors="0.3", linewidths=0.5, alpha=0.5)
+    ax.contour(x_grid, y_grid, probability, [0.5], colors="black", linewidths=2)
+    scatter(points, xlabel=xlabel, ylabel=ylabel, title=title, names=names, ax=ax)
+    for collection in ax.collections[-len(points) :]:
+        collection.set(alpha=1, edgecolor="white", linewidth=0.6)
+    ax.set(xlim=(x_grid[0], x_grid[-1]), ylim=(y_grid[0], y_grid[-1]))
+    ax.grid(visible=False)
+    ax.figure.colorbar(mesh, ax=ax, label=colourbar)
+
+
+def image_grid(
+    images: Array,
+    *,
+    columns: int = 10,
+    titles: Sequence[str] | None = None,
+    title: str = "",
+    vmin: float | None = 0.0,
+    vmax: float | None = 1.0,
+    cmap: str | None = None,
+) -> None:
+    """Draw square images in a grid, row by row.
+
+    Args:
+        images: shape (n, pixels) or (n, height, width), with a square number of pixels.
+        titles: a short text above each image.
+        vmin, vmax: grey levels of white and black; None takes the images' own range.
+
+    Raises:
+        ValueError: the images are not square.
+    """
+    images = _numpy(images)
+    if images.ndim == 2:
+        side = math.isqrt(images.shape[1])
+        if side * side != images.shape[1]:
+            raise ValueError(f"{images.shape[1]} pixels do not make a square image.")
+        images = images.reshape(-1, side, side)
+    columns = min(columns, len(images))
+    rows = math.ceil(len(images) / columns)
+    size = min(0.9, 7.5 / columns)
+    extra = 0.22 if titles else 0.0
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(columns * size, rows * (size + extra) + (0.35 if title else 0)),
+        squeeze=False,
+    )  # fmt: skip
+    for ax in axes.flat:
+        ax.set_axis_off()
+    for i, (image, ax) in enumerate(zip(images, axes.flat, strict=False)):
+        ax.imshow(image, vmin=vmin, vmax=vmax, cmap=cmap, interpolation="nearest")
+        if titles:
+            ax.set_title(titles[i], fontsize=8, loc="center")
+    figure.suptitle(title, fontsize=11, x=0.01, ha="left")
+
+
+def latent_scatter(
+    z: Array, labels: Array, *, title: str = "", limit: float | None = None, ax: Axes | None = None
+) -> None:
+    """Draw latent codes of shape (n, 2), coloured by class, each class's number at its median.
+
+    Args:
+        labels: integer class (0 to 9) of each code, shape (n,).
+        limit: half the width of the square that is shown; by default all points.
+    """
+    ax = _axes(ax, (5.2, 5.0))
+    z, labels = _numpy(z), _numpy(labels)
+    ax.scatter(z[:, 0], z[:, 1], c=labels, cmap=DIGITS, vmin=-0.5, vmax=9.5, s=4, alpha=0.5, lw=0)
+    for digit in np.unique(labels):
+        x, y = np.median(z[labels == digit], axis=0)
+        box = {"boxstyle": "round,pad=0.15", "fc": "white", "ec": DIGITS(int(digit)), "alpha": 0.85}
+        ax.text(x, y, str(digit), ha="center", va="center", fontweight="bold", bbox=box)
+    if limit is not None:
+        ax.set(xlim=(-limit, limit), ylim=(-limit, limit))
+    ax.set_aspect("equal", adjustable="datalim" if limit is None else "box")
+    _finish(ax, "$z_1$", "$z_2$", title, legend=False)
