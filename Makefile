@@ -11,7 +11,7 @@ export PYTHONDONTWRITEBYTECODE = 1
 lab: .venv/student  ## open the course in JupyterLab
 	$(BIN)/jupyter lab
 
-test: .venv/maintainer  ## lint; execute every notebook; run all tests
+test: .venv/maintainer  ## lint, execute every notebook, run all tests
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/python -m pytest

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 os.environ["MPLBACKEND"] = "agg"
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch, as in the setup cell
 # Kernels and other child processes: see offline/sitecustomize.py. This process: pytest-socket.
 os.environ["PYTHONPATH"] = str(Path(__file__).parent / "offline")
 

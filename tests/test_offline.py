@@ -12,6 +12,7 @@ from pytest_socket import SocketConnectBlockedError
 ELSEWHERE = "192.0.2.1"  # reserved for documentation (RFC 5737): nobody answers there
 
 
+@pytest.mark.filterwarnings("ignore:A test tried to use socket")
 def test_this_process_cannot_leave_the_machine():
     with pytest.raises(SocketConnectBlockedError), socket.socket() as s:
         s.connect((ELSEWHERE, 80))

@@ -1,5 +1,6 @@
 # Find the course: this folder or one above it. In Colab, fetch the course and what it needs.
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,21 +13,22 @@ def find_course(start: Path) -> Path | None:
     return next((f for f in folders if (f / "utils" / "checks").is_dir()), None)
 
 
+in_colab = "google.colab" in sys.modules
 root = find_course(Path.cwd())
+if root is None and in_colab and REPOSITORY:
+    clone = ["git", "clone", "--quiet", "--depth=1", f"--branch={BRANCH}", REPOSITORY, "course"]
+    subprocess.run(clone, check=True)
+    root = Path.cwd() / "course"
+if root is None:
+    raise FileNotFoundError("Open this notebook from inside the course's folder.")
 packages = {"pyro": "pyro-ppl", "torchvision": "torchvision", "tqdm": "tqdm"}
 missing = [pip for name, pip in packages.items() if importlib.util.find_spec(name) is None]
-if "google.colab" in sys.modules:
-    if root is None:
-        clone = ["git", "clone", "--quiet", "--depth=1", f"--branch={BRANCH}", REPOSITORY, "course"]
-        subprocess.run(clone, check=True)
-        root = Path.cwd() / "course"
-    if missing:
-        subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *missing], check=True)
-elif root is None:
-    raise FileNotFoundError("Open this notebook from inside the course's folder.")
+if missing and in_colab:
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *missing], check=True)
 elif missing:
     raise ModuleNotFoundError(f"Run `pip install -r {root / 'requirements.txt'}`, then restart.")
 sys.path.insert(0, str(root))
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # so that two notebooks can share a processor
 
 import matplotlib.pyplot as plt
 import pandas as pd

@@ -1,11 +1,10 @@
-"""Stochastic variational inference with every setting in view, and the scorecard."""
+"""Stochastic variational inference with every setting in view."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
-import pandas as pd
 import pyro
 import torch
 from pyro import poutine
@@ -99,45 +98,3 @@ def _first_bad_site(model: Callable, guide: Callable, *args, **kwargs) -> str:
             ):
                 return f"the log-density of site `{name}` of the {where} is not finite."
     return "a gradient overflowed; try a smaller learning rate."
-
-
-def scorecard(approximate: Mapping[str, float], exact: Mapping[str, float]) -> pd.DataFrame:
-    """Set approximate answers beside the exact ones.
-
-    Quantities are named ``E[...]`` for a mean, ``sd[...]`` for a standard deviation and
-    ``P(...)`` for a probability. The error of a mean is in units of the exact standard deviation
-    (``sd[...]`` of the same name must be in ``exact``), that of an sd is relative, and that of a
-    probability is the relative error of its odds, p / (1 - p).
-
-    Returns:
-        A frame with index ``quantity`` and columns ``approximate``, ``exact`` and ``error``, in
-        the order of ``approximate``.
-
-    Raises:
-        ValueError: a quantity lacks its exact value, or its name is of no known kind.
-    """
-    rows = []
-    for quantity, value in approximate.items():
-        kind, name = _kind_of(quantity)
-        needed = [quantity, f"sd[{name}]"] if kind == "E" else [quantity]
-        if missing := [key for key in needed if key not in exact]:
-            raise ValueError(f"The exact values lack {', '.join(missing)}.")
-        a, e = float(value), float(exact[quantity])
-        match kind:
-            case "E":
-                error = (a - e) / float(exact[f"sd[{name}]"])
-            case "sd":
-                error = a / e - 1
-            case "P":
-                odds_a, odds_e = (p / (1 - p) if p < 1 else math.inf for p in (a, e))
-                error = odds_a / odds_e - 1
-        rows.append((quantity, a, e, error))
-    frame = pd.DataFrame(rows, columns=["quantity", "approximate", "exact", "error"])
-    return frame.set_index("quantity")
-
-
-def _kind_of(quantity: str) -> tuple[str, str]:
-    for prefix, end in (("E[", "]"), ("sd[", "]"), ("P(", ")")):
-        if quantity.startswith(prefix) and quantity.endswith(end):
-            return prefix[:-1], quantity[len(prefix) : -1]
-    raise ValueError(f"{quantity!r}: a quantity is named E[...], sd[...] or P(...).")

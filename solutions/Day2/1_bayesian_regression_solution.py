@@ -31,6 +31,7 @@
 # %% tags=["setup"]
 # Find the course: this folder or one above it. In Colab, fetch the course and what it needs.
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +49,7 @@ packages = {"pyro": "pyro-ppl", "torchvision": "torchvision", "tqdm": "tqdm"}
 missing = [pip for name, pip in packages.items() if importlib.util.find_spec(name) is None]
 if "google.colab" in sys.modules:
     if root is None:
+        assert REPOSITORY, "This notebook does not know its repository: open it from there."
         clone = ["git", "clone", "--quiet", "--depth=1", f"--branch={BRANCH}", REPOSITORY, "course"]
         subprocess.run(clone, check=True)
         root = Path.cwd() / "course"
@@ -58,6 +60,7 @@ elif root is None:
 elif missing:
     raise ModuleNotFoundError(f"Run `pip install -r {root / 'requirements.txt'}`, then restart.")
 sys.path.insert(0, str(root))
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # so that two notebooks can share a processor
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -83,6 +86,7 @@ from pyro.infer.autoguide import AutoDiagonalNormal, AutoMultivariateNormal
 from utils import inference
 from utils.checks import bayesian_regression as check
 from utils.data import load_rugged
+from utils.scorecard import make_scorecard, show_scorecard
 
 pyro.set_rng_seed(SEED)
 
@@ -659,9 +663,9 @@ columns = ["group", "correlation", "predicted ratio", "mean-field ratio", "full-
 pd.DataFrame(rows, columns=columns).set_index("group").round(3)
 
 # %% [markdown]
-# Mean-field reports 60 % and 74 % of the true standard deviation: not because it has not converged,
-# but because this is the best that it can do. An ELBO curve does not show the error; the comparison
-# with the truth does.
+# Mean-field reports about 61 % and 74 % of the true standard deviation: not because it has not
+# converged, but because this is the best that it can do. An ELBO curve does not show the error;
+# the comparison with the truth does.
 #
 # There is a cure that costs nothing. The correlation comes from where we put the origin of $x$:
 # $w_0$ is the log income of a country with ruggedness 0, at the edge of the data. Measure
@@ -829,7 +833,7 @@ for k, (ax, group) in enumerate(zip(axes, data, strict=True)):
 
 # %% [markdown]
 # Outside Africa the data look like the model's in this respect. Inside Africa such a skewness would
-# be rare: normal noise does not describe these countries well. The 0.965 above is a
+# be rare: normal noise does not describe these countries well. The probability above is a
 # statement *within* a model that we have just seen strained, and that is worth saying beside it. A
 # likelihood with heavier or skewed tails would be the next thing to try.
 
@@ -1096,9 +1100,8 @@ for k, name in enumerate(names_of_weights):
     truth[f"E[{name}]"], truth[f"sd[{name}]"] = grid_mean[k], grid_sd[k]
 
 # %%
-scorecard = inference.scorecard(approximate, truth)
-caption = "Error: of a mean in exact sd, of an sd relative, of a probability relative in odds"
-scorecard.style.format("{:.3f}").set_caption(caption)
+scorecard = make_scorecard(approximate, truth)
+show_scorecard(scorecard)
 
 # %% [markdown]
 # Over the seeds 0 to 9 every mean is within 0.1 standard deviations of the truth, every standard

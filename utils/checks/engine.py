@@ -307,7 +307,7 @@ def scorecard_within(
     """Pass if every approximate answer is as near to the exact one as stated.
 
     Args:
-        scorecard: as made by :func:`utils.inference.scorecard`.
+        scorecard: as made by :func:`utils.scorecard.make_scorecard`.
         mean: greatest error of an ``E[...]``, in exact standard deviations.
         sd: greatest relative error of an ``sd[...]``.
         probability: greatest absolute error of a ``P(...)``.
