@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 
 import pyro
@@ -40,6 +41,26 @@ def step_by_backward(w, x, y, learning_rate):
     return (w - learning_rate * w.grad).detach()
 
 
+def step_in_place(w, x, y, learning_rate):
+    w = w.detach().requires_grad_()
+    ((y - (w[0] + w[1] * x)) ** 2).sum().backward()
+    with torch.no_grad():
+        w -= learning_rate * w.grad
+    return w.detach()
+
+
+def step_by_optimiser(w, x, y, learning_rate):
+    w = w.detach().requires_grad_()
+    optimiser = torch.optim.SGD([w], lr=learning_rate)
+    ((y - (w[0] + w[1] * x)) ** 2).sum().backward()
+    optimiser.step()
+    return w.detach()
+
+
+def step_by_the_loss(w, x, y, learning_rate):
+    return w - learning_rate * ((y - (w[0] + w[1] * x)) ** 2).sum()
+
+
 def step_by_hand(w, x, y, learning_rate):
     error = w[0] + w[1] * x - y
     return w - 2 * learning_rate * torch.stack([error.sum(), (error * x).sum()])
@@ -53,28 +74,27 @@ def blank_step(w, x, y, learning_rate):
     raise NotImplementedError
 
 
+G = check.gradient_step
 WRONG = [
-    Wrong(check.gradient_step, "ascent", "uphill", (step(lambda w, g, a: w + a * g),)),
-    Wrong(
-        check.gradient_step, "no rate", "learning rate is missing", (step(lambda w, g, a: w - g),)
-    ),
-    Wrong(check.gradient_step, "no step", "does not move", (step(lambda w, g, a: w),)),
-    Wrong(check.gradient_step, "gradient", "the gradient itself", (step(lambda w, g, a: g),)),
-    Wrong(check.gradient_step, "step only", "w minus it", (step(lambda w, g, a: a * g),)),
-    Wrong(check.gradient_step, "mean", "L is a sum", (step(lambda w, g, a: w - a * g / 7),)),
-    Wrong(check.gradient_step, "tuple", "gradient", (step_with_tuple,)),
-    Wrong(
-        check.gradient_step,
-        "no return",
-        "Does your function end in a `return`",
-        (step_without_return,),
-    ),
-    Wrong(check.gradient_step, "blank", "still blank", (blank_step,)),
+    Wrong(G, "ascent", "uphill", (step(lambda w, g, a: w + a * g),)),
+    Wrong(G, "no rate", "`learning_rate` is missing", (step(lambda w, g, a: w - g),)),
+    Wrong(G, "fixed rate", "`learning_rate` is missing", (step(lambda w, g, a: w - 0.01 * g),)),
+    Wrong(G, "no step", "does not move", (step(lambda w, g, a: w),)),
+    Wrong(G, "gradient", "the gradient itself", (step(lambda w, g, a: g),)),
+    Wrong(G, "step only", "w minus it", (step(lambda w, g, a: a * g),)),
+    Wrong(G, "mean", "L is a sum", (step(lambda w, g, a: w - a * g / 7),)),
+    Wrong(G, "half", "a factor 2 is lost", (step(lambda w, g, a: w - a * g / 2),)),
+    Wrong(G, "loss", "subtract its gradient", (step_by_the_loss,)),
+    Wrong(G, "tuple", "can't multiply sequence", (step_with_tuple,)),
+    Wrong(G, "no return", "Does your function end in a `return`", (step_without_return,)),
+    Wrong(G, "blank", "still blank", (blank_step,)),
 ]
 RIGHT = [
     Right(check.gradient_step, "autograd.grad", (step(lambda w, g, a: w - a * g),)),
     Right(check.gradient_step, "backward", (step_by_backward,)),
     Right(check.gradient_step, "by hand", (step_by_hand,)),
+    Right(check.gradient_step, "in place", (step_in_place,)),
+    Right(check.gradient_step, "by an optimiser", (step_by_optimiser,)),
 ]
 
 # ---------------------------------------------------------------- Exercise 2, the linear model
@@ -161,6 +181,29 @@ def linear_in_two_steps(x, y=None):
         return pyro.sample("y", dist.Normal(mean, precision_free**0.5), obs=y)
 
 
+def linear_with_math_sqrt(x, y=None):
+    w0 = pyro.sample("w0", dist.Normal(0.0, 10.0))
+    w1 = pyro.sample("w1", dist.Normal(0.0, 10.0))
+    sigma2 = pyro.sample("sigma2", dist.Gamma(1.0, 1.0))
+    with pyro.plate("countries", len(x)):
+        pyro.sample("y", dist.Normal(w0 + w1 * x, math.sqrt(sigma2)), obs=y)
+
+
+def linear_with_to_event(x, y=None):
+    w0 = pyro.sample("w0", dist.Normal(0.0, 10.0))
+    w1 = pyro.sample("w1", dist.Normal(0.0, 10.0))
+    sigma2 = pyro.sample("sigma2", dist.Gamma(1.0, 1.0))
+    pyro.sample("y", dist.Normal(w0 + w1 * x, sigma2.sqrt()).to_event(1), obs=y)
+
+
+def linear_of_121(x, y=None):
+    w0 = pyro.sample("w0", dist.Normal(0.0, 10.0))
+    w1 = pyro.sample("w1", dist.Normal(0.0, 10.0))
+    sigma2 = pyro.sample("sigma2", dist.Gamma(1.0, 1.0))
+    with pyro.plate("countries", 121):
+        pyro.sample("y", dist.Normal(w0 + w1 * x, sigma2.sqrt()), obs=y)
+
+
 def linear_as_one_vector(x, y=None):
     w0 = pyro.sample("w0", dist.Normal(0.0, 10.0))
     w1 = pyro.sample("w1", dist.Normal(0.0, 10.0))
@@ -205,6 +248,15 @@ WRONG += [
           (linear(noise=lambda: dist.Normal(1.0, 1.0)),)),
     Wrong(M, "priors swapped", "belongs to `",
           (linear(prior0=lambda: dist.Gamma(1.0, 1.0), noise=lambda: dist.Normal(0.0, 10.0)),)),
+    Wrong(M, "math.sqrt", "Functions of math", (linear_with_math_sqrt,)),
+    Wrong(M, "to_event", "declare them with pyro.plate", (linear_with_to_event,)),
+    Wrong(M, "fixed size", "use len(x)", (linear_of_121,)),
+    Wrong(M, "one argument of Gamma", "your code raises TypeError",
+          (linear(noise=lambda: dist.Gamma(1.0)),)),
+    Wrong(M, "x as data", "What do you give to `obs=`",
+          (linear(observe=lambda y: torch.ones(3, 1)),)),
+    Wrong(M, "mean of x", "is the same for all data points",
+          (linear(likelihood=lambda a, b, s, x: dist.Normal(a + b * x.mean(), s.sqrt())),)),
     Wrong(M, "other family", "look at the formula",
           (linear(prior0=lambda: dist.Laplace(0.0, 10.0)),)),
     Wrong(M, "loop", "no site named `y`", (linear_with_loop,)),
@@ -239,6 +291,12 @@ def conditional_without_inverse(sigma2, X, y):
     return (precision @ (X.T @ y) / sigma2).squeeze(-1), precision
 
 
+def conditional_elementwise(sigma2, X, y):
+    sigma2 = sigma2[..., None, None]
+    covariance = 1 / (X.T @ X / sigma2 + torch.eye(2) / 100)
+    return (covariance @ (X.T @ y) / sigma2).squeeze(-1), covariance
+
+
 def conditional_by_solving(sigma2, X, y):
     s = sigma2[..., None, None]
     precision = X.T @ X / s + torch.eye(2) / 100
@@ -269,6 +327,15 @@ WRONG += [
           (conditional(mean=lambda V, X, y, s: V @ (X.T @ y)),)),
     Wrong(C, "m without V", "m is V times",
           (conditional(mean=lambda V, X, y, s: X.T @ y / s),)),
+    Wrong(C, "1 / M", "inverts each entry", (conditional_elementwise,)),
+    Wrong(C, "V without noise", "the noise is missing from V",
+          (conditional(lambda X, s, p: X.T @ X + p),)),
+    Wrong(C, "times noise", "*divided* by σ²", (conditional(lambda X, s, p: X.T @ X * s + p),)),
+    Wrong(C, "number for I", "is a *matrix*",
+          (conditional(lambda X, s, p: X.T @ X / s + 1 / 100),)),
+    Wrong(C, "minus", "not subtracted", (conditional(lambda X, s, p: X.T @ X / s - p),)),
+    Wrong(C, "I / 10,000", "is I / 100 already",
+          (conditional(lambda X, s, p: X.T @ X / s + p / 100),)),
     Wrong(C, "shapes", "Look at:", (conditional(mean=lambda V, X, y, s: V @ (X @ y) / s),)),
 ]  # fmt: skip
 RIGHT += [
@@ -292,6 +359,9 @@ WRONG += [
     Wrong(S, "wrong side outside", "that is P(w1 > 0)", (1 - P, Q, P * Q, DRAWS)),
     Wrong(S, "wrong side inside", "that is P(w1 < 0)", (P, 1 - Q, P * Q, DRAWS)),
     Wrong(S, "groups swapped", "these are the African draws", (Q, P, P * Q, DRAWS)),
+    Wrong(S, "other group, other side", "these are the African draws", (1 - Q, Q, P * Q, DRAWS)),
+    Wrong(S, "other draws", "Is it the share of", (0.9, Q, P * Q, DRAWS)),
+    Wrong(S, "blank", "still blank", (None, None, None, DRAWS)),
     Wrong(S, "count", "between 0 and 1", (P * 50_000, Q, P * Q, DRAWS)),
     Wrong(S, "no mean", "is 50000 numbers", (DRAWS["African"]["w1"] < 0, Q, P * Q, DRAWS)),
     Wrong(S, "at least one", "at least one", (P, Q, P + Q - P * Q, DRAWS)),
@@ -377,7 +447,7 @@ def logistic_two_sites(x, y=None):
 
 
 def logistic_with_weights_in_a_plate(x, y=None):
-    """Right for one draw: a plate over the weights declares the same independence."""
+    """A plate over the weights: two sites of one number instead of one vector."""
     b = pyro.sample("b", dist.Normal(0.0, 2.5))
     with pyro.plate("weights", 2):
         w = pyro.sample("w", dist.Normal(0.0, 2.5))
@@ -405,6 +475,15 @@ WRONG += [
           (logistic(likelihood=lambda b, w, x: dist.Normal(b + (x * w).sum(-1), 1.0)),)),
     Wrong(L, "no sum", "Look at",
           (logistic(likelihood=lambda b, w, x: dist.Bernoulli(logits=b + x * w)),)),
+    Wrong(L, "sum over everything", "is the same for all data points",
+          (logistic(likelihood=lambda b, w, x: dist.Bernoulli(
+              logits=(b + (x * w).sum()).expand(len(x)))),)),
+    Wrong(L, "weights in a plate", "in a plate of its own", (logistic_with_weights_in_a_plate,)),
+    Wrong(L, "w[0]", "w[..., 0]",
+          (logistic(likelihood=lambda b, w, x: dist.Bernoulli(
+              logits=b + w[0] * x[:, 0] + w[1] * x[:, 1])),)),
+    Wrong(L, "wrong covariance", "variances of your MultivariateNormal",
+          (logistic(w=lambda: dist.MultivariateNormal(torch.zeros(2), 2.5 * torch.eye(2))),)),
     Wrong(L, "@", "not for a batch of draws",
           (logistic(likelihood=lambda b, w, x: dist.Bernoulli(logits=b + x @ w)),)),
 ]  # fmt: skip
@@ -477,11 +556,11 @@ LOG_EVIDENCE = -74.8893  # of the African group, by the notebook's quadrature
 
 def fitted(guide, x, y, steps=250, learning_rate=0.2):
     pyro.clear_param_store()
-    inference.fit(
+    losses = inference.fit(
         linear(), guide, x, y, steps=steps, learning_rate=learning_rate,
         final_learning_rate=learning_rate / 200, particles=16, max_plate_nesting=1, progress=False,
     )  # fmt: skip
-    return guide
+    return guide, losses
 
 
 def hand_written_guide(x, y=None):
@@ -494,35 +573,40 @@ def hand_written_guide(x, y=None):
 
 FITS = [
     Wrong(check.african_fit, "not fitted", "not been fitted",
-          (lambda x, y: AutoMultivariateNormal(linear()),)),
+          (lambda x, y: (AutoMultivariateNormal(linear()), [75.0]),)),
     Wrong(check.african_fit, "too few steps", "can be reached",
           (lambda x, y: fitted(AutoMultivariateNormal(linear()), x, y, steps=20),)),
     Wrong(check.african_fit, "rate too small", "can be reached",
           (lambda x, y: fitted(AutoMultivariateNormal(linear()), x, y, 50, 1e-4),)),
     Wrong(check.african_fit, "mean-field", "w0 and w1 as independent",
           (lambda x, y: fitted(AutoDiagonalNormal(linear()), x, y, steps=5),)),
-    Wrong(check.african_fit, "other group's data", "can be reached",
-          (lambda x, y: fitted(AutoMultivariateNormal(linear()), x[:20], y[:20] + 2),)),
+    Wrong(check.african_fit, "other group's data", "Which data",
+          (lambda x, y: fitted(AutoMultivariateNormal(linear()), x[:20], y[:20] + 2, steps=500),)),
+    Wrong(check.african_fit, "x and y swapped", "Which data",
+          (lambda x, y: fitted(AutoMultivariateNormal(linear()), y, x, steps=500),)),
     Wrong(check.african_fit, "point estimate", "is a single point",
           (lambda x, y: fitted(AutoDelta(linear()), x, y, steps=5),)),
-    Wrong(check.african_fit, "the losses", "is a list of losses", (lambda x, y: [80.0, 75.0],)),
+    Wrong(check.african_fit, "the losses", "is a list of losses",
+          (lambda x, y: ([80.0, 75.0], [75.0]),)),
     Wrong(check.african_fit, "the class", "is the class itself",
-          (lambda x, y: AutoMultivariateNormal,)),
+          (lambda x, y: (AutoMultivariateNormal, [75.0]),)),
     Wrong(check.african_fit, "scale unconstrained", "nothing keeps `w0_scale` positive",
-          (lambda x, y: hand_written_guide,)),
+          (lambda x, y: (hand_written_guide, [75.0]),)),
+    Wrong(check.african_fit, "no losses", "still blank",
+          (lambda x, y: (fitted(AutoMultivariateNormal(linear()), x, y, steps=2)[0], None),)),
 ]  # fmt: skip
 
 
 @each(FITS)
 def test_wrong_fit_gets_the_message_meant_for_it(case, group, capsys):
-    guide = case.answer[0](*group)
-    assert_caught(case._replace(answer=(guide, *group, LOG_EVIDENCE)), capsys)
+    guide_and_losses = case.answer[0](*group)
+    assert_caught(case._replace(answer=(*guide_and_losses, *group, LOG_EVIDENCE)), capsys)
 
 
 @pytest.mark.parametrize("learning_rate", [0.2, 0.4])
 def test_right_fit_passes(learning_rate, group, capsys):
-    guide = fitted(AutoMultivariateNormal(linear()), *group, 500, learning_rate)
-    assert_accepted(Right(check.african_fit, "", (guide, *group, LOG_EVIDENCE)), capsys)
+    guide_and_losses = fitted(AutoMultivariateNormal(linear()), *group, 500, learning_rate)
+    assert_accepted(Right(check.african_fit, "", (*guide_and_losses, *group, LOG_EVIDENCE)), capsys)
 
 
 def test_enough_answers_for_every_exercise():

@@ -69,6 +69,13 @@ def test_fit_refuses_impossible_settings(changes, message):
         fit(temperature, AutoNormal(temperature), torch.tensor(18.0), **SETTINGS | changes)
 
 
+def test_fit_refuses_a_class_or_a_tuple():
+    with pytest.raises(TypeError, match=r"AutoNormal\(model\)"):
+        fit(temperature, AutoNormal, torch.tensor(18.0), **SETTINGS)
+    with pytest.raises(TypeError, match="put a \\* before it"):
+        fit(temperature, AutoNormal(temperature), (torch.tensor(18.0),), **SETTINGS)
+
+
 def guide_of_temp(sensor):
     loc = pyro.param("loc", torch.tensor(15.0))
     pyro.sample("temp", dist.Normal(loc, 1.0))

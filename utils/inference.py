@@ -49,8 +49,13 @@ def fit(
 
     Raises:
         ValueError: a setting is out of range.
+        TypeError: the guide is a class instead of a guide, or an argument is a tuple of arguments.
         FitFailed: the loss is not finite; the message names the site where it went wrong.
     """
+    if isinstance(guide, type):
+        raise TypeError(f"{guide.__name__} is a class; give fit a guide: {guide.__name__}(model).")
+    if any(isinstance(argument, tuple) for argument in args):
+        raise TypeError("fit got a tuple where the model takes tensors: put a * before it.")
     if steps < 1 or particles < 1:
         raise ValueError(f"steps and particles must be at least 1, not {steps} and {particles}.")
     if not 0 < final_learning_rate <= learning_rate:

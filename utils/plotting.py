@@ -94,10 +94,13 @@ def _finish(
 
 def _name_points(ax: Axes, names: Mapping[str, tuple[float, float]] | None) -> None:
     halo = [withStroke(linewidth=2, foreground="white", alpha=0.8)]
+    left, right = ax.get_xlim()
     for name, point in (names or {}).items():
+        on_the_left = (point[0] - left) > 0.85 * (right - left)  # no room on the right
         ax.annotate(
-            name, point, xytext=(5, 3), textcoords="offset points", fontsize=8, path_effects=halo
-        )
+            name, point, xytext=(-5 if on_the_left else 5, 3), textcoords="offset points",
+            ha="right" if on_the_left else "left", fontsize=8, path_effects=halo,
+        )  # fmt: skip
 
 
 def scatter(

@@ -112,6 +112,8 @@ def exercise(title: str) -> Callable[[Callable], Callable]:
         def named_check(*answers, **kwargs) -> None:
             answers = tuple(map(_own_copy, answers))
             try:
+                if any(answer is None for answer in answers):
+                    raise NotImplementedError
                 with _leaving_no_trace():
                     check(*answers, **kwargs)
             except CheckFailed as problem:
@@ -141,8 +143,10 @@ def _crash(error: Exception) -> str:
             hint = " It must lie between 0 and 1: the sigmoid makes it so."
         parameter = text.partition("parameter ")[2].partition(" ")[0]
         return f"your code gives a distribution an impossible `{parameter}`.{hint}"
-    if isinstance(error, TypeError) and "positional argument" in text:
+    if isinstance(error, TypeError) and "argument" in text and not reader_line(error):
         return f"your function does not take the arguments that it is called with: {text}."
+    if "Shape mismatch inside plate" in text:
+        text += ". The check brings data of its own size: use len(x), and look at the sums"
     return f"your code raises {type(error).__name__}: {text[:200]}"
 
 
@@ -179,6 +183,7 @@ def close_to(
     *,
     tolerance: float,
     twins: Sequence[Twin] = (),
+    hint: str | None = None,
 ) -> None:
     """Accept ``value`` if every entry is within ``tolerance`` of ``expected``.
 
@@ -187,6 +192,7 @@ def close_to(
         value: a number or tensor, of the shape of ``expected``.
         tolerance: absolute; for a Monte-Carlo answer, what its number of draws implies.
         twins: wrong values, each with its message, tried in order.
+        hint: what to look at if no twin is recognised.
     """
     expected = torch.as_tensor(expected)
     value = _as_number(name, value, expected)
@@ -204,7 +210,7 @@ def close_to(
             fail(twin.message)
     if expected.ndim == 0:
         side = "large" if value > expected.to(value) else "small"
-        fail(f"`{name}` is {value.item():.4g}: too {side}.")
+        fail(f"`{name}` is {value.item():.6g}: too {side}.", *([hint] if hint else []))
     wrong = (value - expected.to(value)).abs() > tolerance
     fail(f"`{name}` has the right shape, but {int(wrong.sum())} of {wrong.numel()} entries differ.")
 
@@ -217,8 +223,8 @@ def _as_number(name: str, value: Any, expected: Tensor) -> Tensor:
     except (TypeError, ValueError, RuntimeError):
         fail(f"`{name}` should be a number or a tensor, not {type(value).__name__}.")
     if value.shape != expected.shape:
-        want = f"shape {tuple(expected.shape)}" if expected.ndim else "a single number"
-        fail(f"`{name}` should be {want}; yours has shape {tuple(value.shape)}.")
+        want = f"have shape {tuple(expected.shape)}" if expected.ndim else "be a single number"
+        fail(f"`{name}` should {want}; yours has shape {tuple(value.shape)}.")
     return value.to(torch.get_default_device(), torch.float64 if _has_float64() else torch.float32)
 
 
@@ -257,14 +263,15 @@ def same_function(
 
     Args:
         name: what the reader calls the function.
-        returns: names of the values, if it returns a tuple of several.
+        returns: what the reader calls the value, or each of the values of a tuple.
         tolerance: relative to the largest entry, or absolute below 1.
         twins: wrong *functions*: if the answer agrees with one of them at every call, its message
             is the one that helps.
     """
     if not callable(answer):
         fail(f"`{name}` should be a function, not {type(answer).__name__}.")
-    results = [answer(*c.args, **c.kwargs) for c in calls]
+    # Copies, for an answer may change its arguments in place.
+    results = [answer(*copy.deepcopy(c.args), **copy.deepcopy(c.kwargs)) for c in calls]
 
     def compare(other: Callable) -> None:
         for c, result in zip(calls, results, strict=True):
@@ -274,7 +281,7 @@ def same_function(
                     fail(f"`{name}` should return {len(expected)} values.")
                 parts = zip(returns, result, expected, strict=True)
             else:
-                parts = [(name, result, expected)]
+                parts = [(returns[0] if returns else name, result, expected)]
             for value_name, got, want in parts:
                 scale = max(1.0, torch.as_tensor(want).abs().max().item())
                 close_to(value_name, got, want, tolerance=tolerance * scale)
@@ -326,5 +333,5 @@ def scorecard_within(
         )
     print(
         f"✓ Scorecard: {len(scorecard)} quantities; means within {mean:g} sd, "
-        f"sds within {sd:.0%}, probabilities within {probability:g}"
+        f"sds within {sd:.0%}, probabilities (as such, not their odds) within {probability:g}"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -146,8 +147,22 @@ def _compare_sites(mine_trace: Trace, theirs_trace: Trace, c: Call) -> None:
         _compare_supports(name, mine[name], other)
 
 
+def _plates(site: dict) -> list[str]:
+    return [frame.name for frame in site["cond_indep_stack"] if frame.vectorized]
+
+
 def _compare_shapes(name: str, site: dict, other: dict) -> None:
     shape, want = tuple(site["value"].shape), tuple(other["value"].shape)
+    if _plates(site) and not _plates(other) and other["fn"].event_dim > site["fn"].event_dim:
+        fail(
+            f"`{name}` is in a plate of its own, `{_plates(site)[0]}`; it should be one vector.",
+            "`.expand([n]).to_event(1)` makes one vector of n numbers.",
+        )
+    if site["is_observed"] and shape != want:
+        fail(
+            f"`{name}` is observed with values of shape {shape}; the data have shape {want}.",
+            "What do you give to `obs=`?",
+        )
     declared = {frame.dim for frame in site["cond_indep_stack"] if frame.vectorized}
     batch = site["fn"].batch_shape
     undeclared = [
@@ -167,11 +182,9 @@ def _compare_shapes(name: str, site: dict, other: dict) -> None:
         )
     if shape == want:
         return
-    inside = [f.name for f in site["cond_indep_stack"] if f.vectorized]
-    allowed = [f.name for f in other["cond_indep_stack"] if f.vectorized]
-    if inside and not allowed:
+    if _plates(site) and not _plates(other):
         fail(
-            f"`{name}` is inside the plate `{inside[0]}`, so every data point gets its own.",
+            f"`{name}` is inside the plate `{_plates(site)[0]}`, so every data point gets its own.",
             "One value that all data points share is sampled before the `with`.",
         )
     if not want:
@@ -179,7 +192,7 @@ def _compare_shapes(name: str, site: dict, other: dict) -> None:
     fail(
         f"`{name}` has shape {shape}; with these data it should be {want}.",
         "Use the model's arguments, not variables of the notebook."
-        if allowed
+        if _plates(other)
         else "`.expand([n])` makes n copies of a distribution.",
     )
 
@@ -199,7 +212,7 @@ def _compare_supports(name: str, site: dict, other: dict) -> None:
         where = "positive" if low == 0 and math.isinf(high) else f"between {low:g} and {high:g}"
         if math.isinf(low):
             where = "any real number"
-        fail(f"`{name}` should be {where}; a {_family(mine)} is something else.")
+        fail(f"`{name}` should be {where}; your {_family(mine)} is something else.")
 
 
 def _range(fn: dist.Distribution) -> tuple[float, float]:
@@ -265,10 +278,18 @@ def _diagnose(name: str, mine: dict[str, dict], theirs: dict[str, dict]) -> list
     family, want = _family(fn), _family(other)
     p, q = _parameters(fn), _parameters(other)
     _reject_swapped(name, mine, theirs)
+    if {family, want} == {"Normal", "MultivariateNormal"} and _alike(fn.mean, other.mean):
+        return [f"`{name}`: the variances of your {family} are not the formula's."]
     if family != want:
-        return [f"`{name}` should not be a {family}: look at the formula for `{name}`."]
+        return [f"`{name}` is not of the family {family}: look at the formula for `{name}`."]
 
     differing = [key for key in q if not _alike(p[key], q[key])]
+    for key in differing:
+        if q[key].unique().numel() > 1 and p[key].unique().numel() == 1:
+            return [
+                f"`{name}`: its {_spoken(key)} is the same for all data points.",
+                "Does it use the data, and is every sum over the right dimension?",
+            ]
     if "scale" in differing:
         if _alike(p["scale"], q["scale"] ** 2):
             return [
@@ -293,10 +314,6 @@ def _diagnose(name: str, mine: dict[str, dict], theirs: dict[str, dict]) -> list
                 f"`{name}`: logits= takes the linear predictor itself.",
                 "The sigmoid is applied inside; use it only with probs=.",
             ]
-        if _alike(p["probs"], torch.zeros_like(p["probs"])) or _alike(
-            p["probs"], torch.ones_like(p["probs"])
-        ):
-            return [f"`{name}`: every probability is 0 or 1; are predictor and data on one scale?"]
     shown = [key for key in differing if key not in ("probs",)] or differing
     if shown:
         return [
@@ -348,21 +365,37 @@ def _compare_batched(answer: Callable, reference: Callable, c: Call) -> None:
 
         return run
 
+    lines: list[str] = []
     try:
         theirs = _trace(batched(reference), c)
         mine = _trace(poutine.replay(batched(answer), trace=theirs), c)
         totals = [t.log_prob_sum().item() for t in (mine, theirs)]
-        works = _equal(*totals)
-    except (RuntimeError, ValueError, IndexError) as error:
-        works, where = False, reader_line(error)
-    else:
-        where = []
-    if not works:
-        fail(
-            "right for one draw of the latent variables, but not for a batch of draws.",
-            "Avoid `@` and `.item()`; for a weight vector, (w * x).sum(-1) works in both cases.",
-            *where,
-        )
+        if _equal(*totals):
+            return
+    except (RuntimeError, ValueError, IndexError, TypeError) as error:
+        lines = reader_line(error)
+    one_draw, reference_draw = _sites(_trace(answer, c)), _sites(_trace(reference, c))
+    for name, other in reference_draw.items():
+        if one_draw[name]["fn"].event_dim > other["fn"].event_dim and _plates(other):
+            fail(
+                f"`{name}` is declared as one vector, with to_event.",
+                "Its entries are independent data points: declare them with pyro.plate instead.",
+            )
+    fail(
+        "right for one draw of the latent variables, but not for a batch of draws at once.",
+        _batching_hint(" ".join(lines)),
+        *lines,
+    )
+
+
+def _batching_hint(line: str) -> str:
+    if "math." in line or "np." in line:
+        return "Functions of math and numpy take no batch: use torch's, or methods like x.sqrt()."
+    if "@" in line:
+        return "`@` takes no batch of weights: (w * x).sum(-1) works in both cases."
+    if re.search(r"\w\[\d", line):
+        return "`w[0]` is the first *draw* in a batch: w[..., 0] is the first weight in both cases."
+    return "A batch puts dimensions on the left: count dimensions from the right (-1, ...)."
 
 
 def same_guide(
