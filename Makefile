@@ -4,12 +4,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ONLY ?=
+LAB_OPTIONS ?=
 export PYTHONDONTWRITEBYTECODE = 1
 
 .PHONY: lab test notebooks seeds format bench clean
 
 lab: .venv/student  ## open the course in JupyterLab
-	$(BIN)/jupyter lab
+	$(BIN)/jupyter lab $(LAB_OPTIONS)
 
 test: .venv/maintainer  ## lint, execute every notebook, run all tests
 	$(BIN)/ruff check

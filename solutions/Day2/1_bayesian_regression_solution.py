@@ -498,10 +498,10 @@ pd.DataFrame(
 # $q(\mathbf{z} \mid \boldsymbol{\nu})$ for the unknowns $\mathbf{z} = (w_0, w_1, \sigma^2)$, the
 # *guide*, and looks for the member that is nearest to the posterior. It does so by maximising a
 # function of its parameters $\boldsymbol{\nu}$, the *evidence lower bound* (ELBO)
-# $\mathcal{L}(\boldsymbol{\nu}) \le \ln p(D)$, by stochastic gradient ascent; hence Pyro's name for
-# it, `SVI`. The nearer the ELBO comes to $\ln p(D)$, the better the guide. Both are measured in
-# *nats*, units of the natural logarithm. The next notebook derives all this (see also Masegosa et
-# al. 2019); here you use it.
+# $\mathcal{L}(\boldsymbol{\nu}) \le \ln p(D)$, by stochastic gradient ascent: *stochastic
+# variational inference*, `SVI` in Pyro. The nearer the ELBO comes to $\ln p(D)$, the better the
+# guide. Both are measured in *nats*, units of the natural logarithm. The next notebook derives all
+# this (see also Masegosa et al. 2019); here you use it.
 #
 # `AutoMultivariateNormal(model)` is a ready-made guide: a normal distribution with a full
 # covariance matrix over $(w_0, w_1, \ln \sigma^2)$. (It works with the logarithm because a normal
