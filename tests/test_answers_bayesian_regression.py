@@ -9,7 +9,12 @@ import pyro
 import pyro.distributions as dist
 import pytest
 import torch
-from pyro.infer.autoguide import AutoDelta, AutoDiagonalNormal, AutoMultivariateNormal
+from pyro.infer.autoguide import (
+    AutoDelta,
+    AutoDiagonalNormal,
+    AutoMultivariateNormal,
+    AutoNormal,
+)
 
 from tests.answers import Right, Wrong, assert_accepted, assert_caught, each
 from utils import inference
@@ -244,7 +249,7 @@ WRONG += [
           (linear(likelihood=lambda a, b, s, x: dist.Normal(b * x, s.sqrt())),)),
     Wrong(M, "sign of the deck's slip", "the sign of the slope",
           (linear(likelihood=lambda a, b, s, x: dist.Normal(a - b * x, s.sqrt())),)),
-    Wrong(M, "noise may be negative", "`sigma2` should be positive",
+    Wrong(M, "noise may be negative", "`sigma2` should be any positive number",
           (linear(noise=lambda: dist.Normal(1.0, 1.0)),)),
     Wrong(M, "priors swapped", "belongs to `",
           (linear(prior0=lambda: dist.Gamma(1.0, 1.0), noise=lambda: dist.Normal(0.0, 10.0)),)),
@@ -363,7 +368,7 @@ WRONG += [
     Wrong(S, "other draws", "Is it the share of", (0.9, Q, P * Q, DRAWS)),
     Wrong(S, "blank", "still blank", (None, None, None, DRAWS)),
     Wrong(S, "count", "between 0 and 1", (P * 50_000, Q, P * Q, DRAWS)),
-    Wrong(S, "no mean", "is 50000 numbers", (DRAWS["African"]["w1"] < 0, Q, P * Q, DRAWS)),
+    Wrong(S, "no mean", "should be a single number", (DRAWS["African"]["w1"] < 0, Q, P * Q, DRAWS)),
     Wrong(S, "at least one", "at least one", (P, Q, P + Q - P * Q, DRAWS)),
     Wrong(S, "minimum", "the other may fail", (P, Q, min(P, Q), DRAWS)),
     Wrong(S, "average", "the average", (P, Q, (P + Q) / 2, DRAWS)),
@@ -584,6 +589,8 @@ FITS = [
           (lambda x, y: fitted(AutoMultivariateNormal(linear()), x[:20], y[:20] + 2, steps=500),)),
     Wrong(check.african_fit, "x and y swapped", "Which data",
           (lambda x, y: fitted(AutoMultivariateNormal(linear()), y, x, steps=500),)),
+    Wrong(check.african_fit, "mean-field, the other class", "w0 and w1 as independent",
+          (lambda x, y: fitted(AutoNormal(linear()), x, y, steps=5),)),
     Wrong(check.african_fit, "point estimate", "is a single point",
           (lambda x, y: fitted(AutoDelta(linear()), x, y, steps=5),)),
     Wrong(check.african_fit, "the losses", "is a list of losses",

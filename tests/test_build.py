@@ -6,7 +6,6 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbclient.exceptions import CellExecutionError
 
 from tools import notebooks
 
@@ -136,7 +135,7 @@ def test_an_edited_student_notebook_is_noticed_and_made_again(course, built):
     assert notebooks.out_of_step(built, course) == []
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b"{}"])
+@pytest.mark.parametrize("damage", [b"", b"{", b"{}", b"\xff\xfe"])
 def test_a_damaged_notebook_is_made_again(course, built, damage):
     notebooks.student_path(built).write_bytes(damage)
     notebooks.solution_path(built).write_bytes(damage)
@@ -145,10 +144,31 @@ def test_a_damaged_notebook_is_made_again(course, built, damage):
     assert notebooks.out_of_step(built, course) == []
 
 
+@pytest.mark.parametrize("change", ["output", "cell"])
+def test_a_solution_that_was_saved_by_hand_is_executed_again(course, built, change):
+    path = notebooks.solution_path(built)
+    solution = nbformat.read(path, as_version=4)
+    if change == "output":
+        solution.cells[-1].outputs[0].text = "999\n"
+    else:
+        del solution.cells[-1]
+    nbformat.write(solution, path)
+    assert len(notebooks.out_of_step(built, course)) == 1
+    assert notebooks.build(built, root=course).startswith("executed")
+    assert nbformat.read(path, as_version=4).cells[-1].outputs[0].text == "42\n"
+
+
+def test_printed_lines_are_one_output_however_slowly_they_come(course, built):
+    edit(built, "print(double(21))", "import time; print(1, flush=True); time.sleep(0.6); print(2)")
+    notebooks.build(built, root=course)
+    (output,) = nbformat.read(notebooks.solution_path(built), as_version=4).cells[-1].outputs
+    assert output.text == "1\n2\n"
+
+
 def test_a_failing_cell_leaves_the_old_notebooks(course, built):
     before = files(course)
     edit(built, "double(21)", "double(1 / 0)")
-    with pytest.raises(CellExecutionError, match="ZeroDivisionError"):
+    with pytest.raises(notebooks.BuildError, match="ZeroDivisionError"):
         notebooks.build(built, root=course)
     after = files(course)
     assert {p for p in before if before[p] != after[p]} == {built}

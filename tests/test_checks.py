@@ -12,7 +12,8 @@ import pytest
 import torch
 from IPython.testing.globalipapp import start_ipython
 from pyro.distributions import constraints
-from pyro.infer.autoguide import AutoMultivariateNormal, AutoNormal
+from pyro.infer.autoguide import AutoGuideList, AutoMultivariateNormal, AutoNormal
+from pyro.nn import PyroModule, PyroParam
 
 from utils.checks import (
     CheckFailed,
@@ -74,6 +75,19 @@ def test_a_check_sees_the_same_random_numbers_every_time():
     assert torch.equal(*seen)
 
 
+def test_a_check_leaves_a_list_of_guides_whole():
+    guide = AutoGuideList(gaussian_model)
+    guide.append(AutoNormal(pyro.poutine.block(gaussian_model, expose=["mu"])))
+    guide.append(AutoNormal(pyro.poutine.block(gaussian_model, expose=["gamma"])))
+
+    @exercise("Exercise 0")
+    def check(guide):
+        same_guide(guide, gaussian_model, [call(torch.zeros(3))])
+
+    check(guide)
+    assert set(guide(torch.zeros(3))) == {"mu", "gamma"}
+
+
 def test_a_check_does_not_set_up_the_reader_s_guide():
     model = gaussian_model
 
@@ -112,6 +126,15 @@ def test_a_blank_is_told_from_a_wrong_answer():
         check(blank)
     with pytest.raises(NotImplementedError):
         check(blank)
+
+
+def test_an_operation_that_does_not_exist_is_not_a_blank():
+    @exercise("Exercise 0")
+    def check(answer):
+        answer()
+
+    shown = message_of(check, lambda: dist.VonMises(0.0, 1.0).cdf(torch.tensor(0.0)))
+    assert "still blank" not in shown
 
 
 def test_a_crash_points_at_the_reader_s_line():
@@ -225,7 +248,7 @@ def test_same_model_on_the_thermometer(answer, part):
         (lambda: dist.Gamma(1.0, 2.0), "the wrong way round"),
         (lambda: dist.Gamma(2.0, 3.0), "the rate of its Gamma is not"),
         (lambda: dist.Exponential(1.0), "not of the family Exponential"),
-        (lambda: dist.Beta(2.0, 1.0), "`r` should be positive"),
+        (lambda: dist.Beta(2.0, 1.0), "`r` should be any positive number"),
         (lambda: dist.Poisson(2.0), "a continuous distribution"),
     ],
 )
@@ -251,7 +274,62 @@ def test_an_extra_factor_is_noticed():
     assert "joint log-density" in shown
 
 
+def coin(make):
+    def model(y=None):
+        a = pyro.sample("a", dist.Normal(0.0, 1.0))
+        with pyro.plate("tosses", 4):
+            pyro.sample("y", make(a), obs=y)
+
+    return model
+
+
+def test_same_model_on_a_discrete_site():
+    calls = [call(torch.tensor([0.0, 1.0, 1.0, 0.0])), call()]
+    reference = coin(lambda a: dist.Bernoulli(logits=a))
+    same_model(coin(lambda a: dist.Binomial(1, logits=a)), reference, calls)
+    poisson = coin(lambda a: dist.Poisson(a.exp()))
+    assert "`y` should be between 0 and 1" in message_of(same_model, poisson, reference, calls)
+
+
+@pytest.mark.parametrize("dims", [(-2,), (-1, -2)])
+def test_same_model_on_plates_that_are_not_the_last_dimension(dims):
+    def model():
+        for i, dim in enumerate(dims):
+            with pyro.plate(f"plate_{i}", 3, dim=dim):
+                pyro.sample(f"x_{i}", dist.Normal(0.0, 1.0))
+
+    same_model(model, model, [call()])
+
+
 # ----------------------------------------------------------------------------------- guides
+
+
+class GuideModule(PyroModule):
+    def __init__(self, **constraint):
+        super().__init__()
+        self.loc = PyroParam(torch.tensor(0.0))
+        self.scale = PyroParam(torch.tensor(1.0), **constraint)
+
+    def forward(self, sensor=None):
+        pyro.sample("temp", dist.Normal(self.loc, self.scale))
+
+
+def test_a_guide_that_is_a_module():
+    calls = [call(torch.tensor(18.0))]
+    same_guide(GuideModule(constraint=constraints.positive), temperature, calls)
+    pyro.clear_param_store()
+    shown = message_of(same_guide, GuideModule(), temperature, calls)
+    assert "nothing keeps `scale` positive" in shown
+
+
+def test_enumerated_sites_are_not_the_guide_s():
+    def mixture(x=None):
+        loc = pyro.sample("loc", dist.Normal(0.0, 1.0))
+        z = pyro.sample("z", dist.Bernoulli(0.5), infer={"enumerate": "parallel"})
+        pyro.sample("x", dist.Normal(loc + z, 1.0), obs=x)
+
+    guide = AutoNormal(pyro.poutine.block(mixture, hide=["z"]))
+    same_guide(guide, mixture, [call(torch.tensor(0.0))])
 
 
 def guide_with(loc=True, gamma=dist.Gamma, constraint=constraints.positive, mu="mu", extra=False):

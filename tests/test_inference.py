@@ -81,27 +81,36 @@ def guide_of_temp(sensor):
     pyro.sample("temp", dist.Normal(loc, 1.0))
 
 
-@pytest.mark.filterwarnings("ignore:Encountered NaN")
-def test_failure_names_the_site_whose_density_is_not_finite():
-    def model(sensor):
-        temp = pyro.sample("temp", dist.Normal(15.0, 2.0))
-        pyro.sample("sensor", dist.Normal(temp, sensor), obs=sensor)
-
-    with (
-        pyro.validation_enabled(False),
-        pytest.raises(FitFailed, match="log-density of site `sensor`"),
-    ):
-        fit(model, guide_of_temp, torch.tensor(-1.0), **SETTINGS)
+def scaled(sensor):
+    """A model whose second argument may be an impossible scale."""
+    temp = pyro.sample("temp", dist.Normal(15.0, 2.0))
+    pyro.sample("sensor", dist.Normal(temp, sensor), obs=torch.tensor(18.0))
 
 
 @pytest.mark.filterwarnings("ignore:Encountered NaN")
-def test_failure_names_the_parameter_that_is_not_finite():
+@pytest.mark.parametrize("validate", [True, False])
+def test_failure_names_the_site_whose_density_is_not_finite(validate):
+    with pyro.validation_enabled(validate), pytest.raises(FitFailed, match="site `sensor` of the"):
+        fit(scaled, guide_of_temp, torch.tensor(-1.0), **SETTINGS)
+
+
+@pytest.mark.filterwarnings("ignore:Encountered NaN")
+@pytest.mark.parametrize("validate", [True, False])
+def test_failure_names_the_parameter_that_is_not_finite(validate):
     def guide(sensor):
         loc = pyro.param("loc", torch.tensor(float("nan")))
         pyro.sample("temp", dist.Normal(loc, 1.0))
 
-    with pyro.validation_enabled(False), pytest.raises(FitFailed, match="step 0: parameter `loc`"):
+    with pyro.validation_enabled(validate), pytest.raises(FitFailed, match="Step 0.*`loc` of the"):
         fit(temperature, guide, torch.tensor(18.0), **SETTINGS)
+
+
+def test_an_error_that_is_not_numerical_stays_as_it_is():
+    def broken(sensor):
+        raise ValueError("my own")
+
+    with pytest.raises(ValueError, match="my own"):
+        fit(broken, guide_of_temp, torch.tensor(18.0), **SETTINGS)
 
 
 def test_fit_shows_a_progress_bar(capsys):

@@ -10,24 +10,24 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
 from tools import notebooks
+from utils.checks.engine import BLANK
 
 ROOT = notebooks.ROOT
 SOURCES = notebooks.sources()
 each_source = pytest.mark.parametrize("source", SOURCES, ids=lambda s: s.stem)
 
 
-def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
-
-
 @each_source
 def test_in_step_with_its_source(source):
     assert notebooks.out_of_step(source) == []
+
+
+def test_checks_know_the_stub_of_a_blank():
+    assert BLANK in notebooks.STUB
 
 
 def test_every_notebook_has_a_source():
@@ -56,7 +56,7 @@ def test_anatomy(source):
 def test_stored_outputs_are_fit_to_be_seen(source):
     path = notebooks.solution_path(source)
     assert path.stat().st_size < notebooks.MAX_BYTES
-    for cell in code_cells(nbformat.read(path, as_version=4)):
+    for cell in notebooks.code_cells(nbformat.read(path, as_version=4)):
         for output in cell.outputs:
             assert output.output_type != "error"
             assert output.get("name") != "stderr"
@@ -90,7 +90,7 @@ def test_student_notebook_holds_no_solution(source):
 def first_blank(notebook: NotebookNode) -> int:
     """Index among the code cells of the first cell that has a blank."""
     stub = notebooks.STUB.splitlines()[-1]
-    return next(i for i, cell in enumerate(code_cells(notebook)) if stub in cell.source)
+    return next(i for i, cell in enumerate(notebooks.code_cells(notebook)) if stub in cell.source)
 
 
 @pytest.fixture(scope="session")
@@ -115,13 +115,13 @@ def test_student_notebook_runs_up_to_the_first_blank(source, place, request):
     setup = next(i for i, c in enumerate(student.cells) if "setup" in c.metadata.get("tags", []))
     student.cells.insert(setup + 1, probe)
 
-    client = NotebookClient(student, kernel_name="python3", timeout=120)
-    client.resources = {"metadata": {"path": str(folder)}}
     with pytest.raises(CellExecutionError) as stop:
-        client.execute()
+        notebooks.run(student, folder)
 
     # The blank's own error, and nothing before it: a blank in a function body is met by its check.
     assert stop.value.ename in ("NotImplementedError", "StillBlank"), stop.value
-    failed = max(i for i, c in enumerate(code_cells(student)) if c.outputs or c.execution_count)
+    failed = max(
+        i for i, c in enumerate(notebooks.code_cells(student)) if c.outputs or c.execution_count
+    )
     assert failed - first_blank(student) in (0, 1)
     assert Path(student.cells[setup + 1].outputs[0].text.strip()) == home / "utils"

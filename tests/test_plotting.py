@@ -130,6 +130,11 @@ def test_kernel_density_is_the_density():
     assert np.trapezoid(density, grid) == pytest.approx(1, abs=0.005)
 
 
+def test_constant_draws_have_a_density_too():
+    plotting.densities({"constant": torch.ones(100)}, xlabel="w (m)")
+    assert len(plt.gca().lines) == 1
+
+
 def test_ellipse_holds_its_mass():
     covariance = torch.tensor([[2.0, 0.9], [0.9, 1.0]])
     mean = torch.tensor([1.0, -1.0])

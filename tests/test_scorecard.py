@@ -30,8 +30,23 @@ def test_scorecard_refuses_what_it_cannot_judge(approximate, exact, message):
         make_scorecard(approximate, exact)
 
 
+@pytest.mark.parametrize(
+    ("approximate", "exact", "error"),
+    [
+        (0.0, 0.0, 0.0),
+        (1.0, 1.0, 0.0),
+        (0.1, 0.0, float("inf")),
+        (0.5, 1.0, -1.0),
+        (0.0, 0.5, -1.0),
+    ],
+)
+def test_odds_at_the_ends(approximate, exact, error):
+    assert make_scorecard({"P(w)": approximate}, {"P(w)": exact})["error"].item() == error
+
+
 def test_the_table_says_what_its_errors_mean_and_is_the_same_every_time():
-    card = make_scorecard({"P(w)": 0.5}, {"P(w)": 0.4})
+    card = make_scorecard({"P(a<b)": 0.5}, {"P(a<b)": 0.4})
     table = show_scorecard(card)
+    assert "P(a&lt;b)" in table.data
     assert "of a mean in exact sd" in table.data
     assert table.data == show_scorecard(card).data

@@ -76,10 +76,16 @@ def test_colab_installs_only_what_is_missing(run_cell, root, monkeypatch, comman
     assert commands == [[sys.executable, "-m", "pip", "install", "--quiet", "pyro-ppl"]]
 
 
+def test_colab_does_not_fetch_the_course_twice(run_cell, tmp_path, commands):
+    (tmp_path / "course" / "utils" / "checks").mkdir(parents=True)
+    assert run_cell(repository="https://example.org/a/b")["root"] == tmp_path / "course"
+    assert commands == []
+
+
 def test_colab_fetches_the_course_if_it_knows_from_where(run_cell, tmp_path, commands):
     run_cell(repository="https://example.org/a/b")
     (clone,) = commands
     assert clone[:2] == ["git", "clone"]
     assert clone[-2:] == ["https://example.org/a/b", "course"]
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match="does not know its repository"):
         run_cell()

@@ -21,6 +21,8 @@ import base64
 import copy
 import hashlib
 import io
+import json
+import os
 import re
 import sys
 import time
@@ -31,6 +33,7 @@ from pathlib import Path
 import jupytext
 import nbformat
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 from nbconvert.preprocessors import ClearMetadataPreprocessor, ClearOutputPreprocessor
 from nbformat import NotebookNode
 from nbgrader.preprocessors import ClearSolutions
@@ -111,26 +114,34 @@ def read_source(source: Path) -> NotebookNode:
     return notebook
 
 
-def fingerprint(notebook: NotebookNode, root: Path = ROOT) -> str:
-    """A hash of all that the outputs depend on: the code cells, `utils` and the CSV data."""
+def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def fingerprint(notebook: NotebookNode, executed: NotebookNode, root: Path = ROOT) -> str:
+    """A hash of the outputs of ``executed`` and of all that they depend on.
+
+    These are the code cells of ``notebook``, `utils`, and the files in `data` itself (not in its
+    folders: MNIST's files are verified when they are read).
+    """
     digest = hashlib.sha256()
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            digest.update(cell.source.encode() + b"\0")
-    for path in sorted([*(root / "utils").rglob("*.py"), *(root / "data").glob("*.csv")]):
+    for cell in code_cells(notebook):
+        digest.update(cell.source.encode() + b"\0")
+    for cell in code_cells(executed):
+        digest.update(json.dumps([cell.source, cell.outputs], sort_keys=True).encode() + b"\0")
+    data = [path for path in (root / "data").glob("*") if path.is_file() and path.suffix != ".md"]
+    for path in sorted([*(root / "utils").rglob("*.py"), *data]):
         digest.update(path.relative_to(root).as_posix().encode() + b"\0")
         digest.update(path.read_bytes().replace(b"\r\n", b"\n") + b"\0")
     return digest.hexdigest()
 
 
-def execute(notebook: NotebookNode, folder: Path, timeout: int = 900) -> NotebookNode:
-    """Return a copy executed in ``folder`` from a clean kernel.
+def run(notebook: NotebookNode, folder: Path, timeout: int = 900) -> None:
+    """Execute a notebook in place, in ``folder``, from a clean kernel.
 
     Raises:
         nbclient.exceptions.CellExecutionError: a cell failed.
-        BuildError: a cell wrote to stderr: a stored notebook shows no warnings.
     """
-    notebook = copy.deepcopy(notebook)
     client = NotebookClient(
         notebook,
         timeout=timeout,
@@ -138,19 +149,48 @@ def execute(notebook: NotebookNode, folder: Path, timeout: int = 900) -> Noteboo
         resources={"metadata": {"path": str(folder)}},
         record_timing=False,
     )
-    client.execute()
+    # A backend chosen in the shell would keep the figures out of the notebook.
+    client.execute(env={k: v for k, v in os.environ.items() if k != "MPLBACKEND"})
+
+
+def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
+    """Return an executed copy, with its outputs as they are stored.
+
+    Raises:
+        BuildError: a cell failed, or wrote to stderr: a stored notebook shows no warnings.
+    """
+    notebook = copy.deepcopy(notebook)
+    try:
+        run(notebook, folder)
+    except CellExecutionError as error:
+        raise BuildError(f"a cell fails with {error.ename}: {error.evalue}\n{error}") from error
     for cell in notebook.cells:
         if cell.cell_type != "code":
             continue
         # A progress bar is a widget, which means nothing without its kernel.
         cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
+        cell.outputs = joined_streams(cell.outputs)
         for output in cell.outputs:
             if output.get("name") == "stderr":
-                raise BuildError(f"a cell warns instead of just working:\n{output.text}")
+                first = cell.source.partition("\n")[0]
+                raise BuildError(
+                    f"the cell `{first}` warns instead of just working:\n{output.text}"
+                )
             if picture := output.get("data", {}).get("image/png"):
                 output.data["image/png"] = smaller_png(picture)
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL})
     return notebook
+
+
+def joined_streams(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """Printed text in one piece, however the kernel happened to send it."""
+    joined: list[NotebookNode] = []
+    for output in outputs:
+        if joined and output.get("name") and joined[-1].get("name") == output.name:
+            joined[-1].text += output.text
+        else:
+            joined.append(output)
+    return joined
 
 
 def smaller_png(picture: str) -> str:
@@ -165,11 +205,7 @@ def smaller_png(picture: str) -> str:
 def with_outputs_of(notebook: NotebookNode, executed: NotebookNode) -> NotebookNode:
     """Return a copy with the outputs of a notebook that has the same code cells."""
     notebook = copy.deepcopy(notebook)
-
-    def code(of: NotebookNode) -> list[NotebookNode]:
-        return [cell for cell in of.cells if cell.cell_type == "code"]
-
-    for cell, done in zip(code(notebook), code(executed), strict=True):
+    for cell, done in zip(code_cells(notebook), code_cells(executed), strict=True):
         cell.outputs, cell.execution_count = done.outputs, done.execution_count
     return notebook
 
@@ -195,7 +231,12 @@ def stored(path: Path) -> NotebookNode | None:
     """The notebook stored at ``path``, or None if there is none that can be read."""
     try:
         return nbformat.read(path, as_version=4)
-    except (FileNotFoundError, nbformat.reader.NotJSONError, nbformat.ValidationError):
+    except (
+        FileNotFoundError,
+        UnicodeDecodeError,
+        nbformat.reader.NotJSONError,
+        nbformat.ValidationError,
+    ):
         return None
 
 
@@ -211,12 +252,13 @@ def write(notebook: NotebookNode, path: Path) -> None:
 
 
 def _is_executed(source: Path, notebook: NotebookNode, root: Path) -> bool:
+    """Whether the stored outputs are those that the build got from this code."""
     old = stored(solution_path(source))
-    return old is not None and old.metadata.get("fingerprint") == fingerprint(notebook, root)
+    return old is not None and old.metadata.get("fingerprint") == fingerprint(notebook, old, root)
 
 
 def _stamped(notebook: NotebookNode, root: Path) -> NotebookNode:
-    notebook.metadata["fingerprint"] = fingerprint(notebook, root)
+    notebook.metadata["fingerprint"] = fingerprint(notebook, notebook, root)
     return notebook
 
 

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import nbformat
 import pandas as pd
-from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from tools import notebooks
@@ -35,9 +34,7 @@ def scorecard_with_seed(source: Path, seed: int) -> pd.DataFrame:
     notebook.cells.append(
         nbformat.v4.new_code_cell("print(scorecard.to_json(double_precision=15))")
     )
-    client = NotebookClient(notebook, timeout=900, kernel_name="python3")
-    client.resources = {"metadata": {"path": str(source.parent)}}
-    client.execute()
+    notebooks.run(notebook, source.parent)
     return pd.read_json(io.StringIO(notebook.cells[-1].outputs[0].text), precise_float=True)
 
 

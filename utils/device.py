@@ -1,10 +1,31 @@
-"""The device on which the course computes."""
+"""The device on which the course computes, and the random state on it."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import pyro
 import torch
+
+
+@contextmanager
+def leaving_no_trace() -> Iterator[None]:
+    """Restore, at the end, the random state of every device and Pyro's parameter store."""
+    store = pyro.get_param_store()
+    state = pyro.util.get_rng_state()  # of torch on the CPU, numpy and random
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else None
+    mps = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
+    try:
+        with store.scope(store.get_state()):
+            yield
+    finally:
+        pyro.util.set_rng_state(state)
+        if cuda is not None:
+            torch.cuda.set_rng_state_all(cuda)
+        if mps is not None:
+            torch.mps.set_rng_state(mps)
 
 
 def course_device() -> torch.device:

@@ -31,10 +31,10 @@ def fit(
 ) -> list[float]:
     """Maximise the ELBO of ``guide`` by stochastic gradients and return the losses.
 
-    Adam, with a learning rate that decays geometrically from ``learning_rate`` to
-    ``final_learning_rate``; each step averages the gradient over ``particles`` draws from the
-    guide, evaluated in one vectorised call. The parameter store is used as it is: clear it, or
-    not, before the call.
+    Adam with gradients clipped at ±10 (Pyro's ``ClippedAdam``), and a learning rate that decays
+    geometrically from ``learning_rate`` to ``final_learning_rate``. Each step averages the
+    gradient over ``particles`` draws from the guide, evaluated in one vectorised call. The
+    parameter store is used as it is: clear it, or not, before the call.
 
     Args:
         model, guide: called as ``model(*args, **kwargs)``.
@@ -50,7 +50,8 @@ def fit(
     Raises:
         ValueError: a setting is out of range.
         TypeError: the guide is a class instead of a guide, or an argument is a tuple of arguments.
-        FitFailed: the loss is not finite; the message names the site where it went wrong.
+        FitFailed: a parameter, value or loss is not finite, or a distribution's parameter is
+            impossible; the message names the site where it went wrong.
     """
     if isinstance(guide, type):
         raise TypeError(f"{guide.__name__} is a class; give fit a guide: {guide.__name__}(model).")
@@ -70,10 +71,15 @@ def fit(
     )
 
     def finite_loss_and_grads(*call, **kwargs) -> float:
-        loss = elbo.loss_and_grads(*call, **kwargs)
+        try:
+            loss = elbo.loss_and_grads(*call, **kwargs)
+        except ValueError as error:  # from the validation of a distribution's parameters
+            if culprit := _first_bad_site(*call, **kwargs):
+                raise FitFailed(f"Step {len(losses)}: {culprit}") from error
+            raise
         if not math.isfinite(loss):  # before the optimiser spreads it to every parameter
-            culprit = _first_bad_site(*call, **kwargs)
-            raise FitFailed(f"The loss is {loss} at step {len(losses)}: {culprit}")
+            culprit = _first_bad_site(*call, **kwargs) or "try a smaller learning rate."
+            raise FitFailed(f"Step {len(losses)}: the loss is {loss}; {culprit}")
         return loss
 
     svi = SVI(model, guide, optimiser, elbo.loss, loss_and_grads=finite_loss_and_grads)
@@ -86,8 +92,8 @@ def fit(
     return losses
 
 
-def _first_bad_site(model: Callable, guide: Callable, *args, **kwargs) -> str:
-    """Say which parameter, value or log-density is the first that is not finite."""
+def _first_bad_site(model: Callable, guide: Callable, *args, **kwargs) -> str | None:
+    """Say which parameter, value or log-density is the first that is not finite, if any is."""
     with torch.no_grad(), pyro.validation_enabled(False):
         guide_trace = poutine.trace(guide).get_trace(*args, **kwargs)
         model_trace = poutine.trace(poutine.replay(model, guide_trace)).get_trace(*args, **kwargs)
@@ -102,4 +108,4 @@ def _first_bad_site(model: Callable, guide: Callable, *args, **kwargs) -> str:
                 torch.isfinite(site["fn"].log_prob(site["value"])).all()
             ):
                 return f"the log-density of site `{name}` of the {where} is not finite."
-    return "a gradient overflowed; try a smaller learning rate."
+    return None

@@ -20,7 +20,6 @@ from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pyro
 import torch
 from matplotlib.axes import Axes
 from matplotlib.patches import Ellipse, FancyBboxPatch, Polygon
@@ -31,6 +30,8 @@ from pyro.ops.provenance import ProvenanceTensor
 from pyro.poutine.messenger import Messenger
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map
+
+from utils.device import leaving_no_trace
 
 MAX_WIDTH = 9.0  # inches: the width of a notebook's output cell
 NAME_SIZE, DIST_SIZE, PLATE_SIZE, TITLE_SIZE = 10.5, 8.0, 8.5, 11.0  # points
@@ -126,9 +127,8 @@ def inspect_model(
             f"The model cannot be called with these arguments: {error}. Give draw_model the "
             "arguments of the model after the model: draw_model(model, x, ...)."
         ) from error
-    store, random_state = pyro.get_param_store(), pyro.util.get_rng_state()
     try:
-        with store.scope(store.get_state()), _ModuleParameters() as mode, _Recorder(mode) as seen:
+        with leaving_no_trace(), _ModuleParameters() as mode, _Recorder(mode) as seen:
             relations = get_model_relations(model, args, kwargs, include_deterministic=True)
     except Exception as error:
         reason = str(error).split("\nTrace Shapes:")[0]  # which Pyro appends
@@ -136,8 +136,6 @@ def inspect_model(
             f"The model cannot be drawn, because running it raised {type(error).__name__}: "
             f"{reason}. Make it run first: call model(...) with the same arguments."
         ) from error
-    finally:
-        pyro.util.set_rng_state(random_state)
     return _graph(relations, seen.plate_sizes, labels or {})
 
 

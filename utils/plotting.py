@@ -84,7 +84,8 @@ def _finish(
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.set_title(title)
     if legend:
-        rows = ax.get_subplotspec().get_gridspec().nrows
+        place = ax.get_subplotspec()
+        rows = place.get_gridspec().nrows if place else 1
         height = 0.75 * ax.figure.get_figheight() / rows
         ax.legend(
             loc="upper center", bbox_to_anchor=(0.5, -below / height), ncols=3,
@@ -252,7 +253,8 @@ def _kernel_density(values: np.ndarray, points: int = 400) -> tuple[np.ndarray, 
     edges = np.linspace(low - 4 * bandwidth, high + 4 * bandwidth, points + 1)
     counts, _ = np.histogram(values, edges)
     width = edges[1] - edges[0]
-    reach = np.arange(-math.ceil(4 * bandwidth / width), math.ceil(4 * bandwidth / width) + 1)
+    half = min(math.ceil(4 * bandwidth / width), (points - 1) // 2)
+    reach = np.arange(-half, half + 1)
     kernel = np.exp(-0.5 * (reach * width / bandwidth) ** 2)
     density = np.convolve(counts, kernel / kernel.sum(), mode="same") / (len(values) * width)
     return (edges[:-1] + edges[1:]) / 2, density

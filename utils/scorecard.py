@@ -39,8 +39,7 @@ def make_scorecard(approximate: Mapping[str, float], exact: Mapping[str, float])
             case "sd":
                 error = a / e - 1
             case "P":
-                odds_a, odds_e = (p / (1 - p) if p < 1 else math.inf for p in (a, e))
-                error = odds_a / odds_e - 1
+                error = 0.0 if a == e else _odds(a) / _odds(e) - 1 if e > 0 else math.inf
         rows.append((quantity, a, e, error))
     frame = pd.DataFrame(rows, columns=["quantity", "approximate", "exact", "error"])
     return frame.set_index("quantity")
@@ -48,8 +47,13 @@ def make_scorecard(approximate: Mapping[str, float], exact: Mapping[str, float])
 
 def show_scorecard(scorecard: pd.DataFrame) -> HTML:
     """The scorecard as a table whose caption says what its errors mean."""
-    style = scorecard.style.format("{:.3f}").set_caption(CAPTION).set_uuid("scorecard")
+    style = scorecard.style.format("{:.3f}").format_index(escape="html")
+    style = style.set_caption(CAPTION).set_uuid("scorecard")
     return HTML(style.to_html())
+
+
+def _odds(p: float) -> float:
+    return p / (1 - p) if p < 1 else math.inf
 
 
 def _kind_of(quantity: str) -> tuple[str, str]:

@@ -427,14 +427,14 @@ check.conditional_posterior(conditional_posterior)
 
 # %%
 def exact_posterior(x, y):
-    X = torch.stack([torch.ones_like(x), x], dim=1).double().cpu()
-    y = y.double().cpu()
+    X = torch.stack([torch.ones_like(x), x], dim=1).cpu().double()
+    y = y.cpu().double()
     u = torch.linspace(-3, 3, 3001, dtype=torch.float64, device="cpu")
     sigma2 = u.exp()
     mean, covariance = conditional_posterior(sigma2, X, y[:, None])
 
     log_likelihood = dist.Normal(mean @ X.T, sigma2[:, None].sqrt()).log_prob(y).sum(-1)
-    log_prior = dist.Normal(0.0, 10.0).log_prob(mean).sum(-1)
+    log_prior = dist.Normal(torch.zeros_like(mean), 10.0).log_prob(mean).sum(-1)
     log_conditional = dist.MultivariateNormal(mean, covariance).log_prob(mean)
     log_density_of_u = -sigma2 + u
     log_joint = log_likelihood + log_prior - log_conditional + log_density_of_u
@@ -526,8 +526,9 @@ losses = {"non-African": [svi.step(x, y) for _ in range(steps)]}
 # draws of the guide; more draws, less noise. The draws are evaluated at once, as a batch dimension
 # to the left of the plate (hence `max_plate_nesting=1`). The learning rate starts large, to arrive
 # quickly, and shrinks by a factor of 1000, so that the parameters come to rest instead of jittering
-# around the optimum. Optimisers minimise, so `svi.step` returns a *loss*: minus the ELBO, estimated
-# from the draws of this step.
+# around the optimum. (`ClippedAdam` is the Adam optimiser with this decay, `lrd`; it also clips
+# each entry of the gradient at ±10, which matters in the first steps only.) Optimisers minimise, so
+# `svi.step` returns a *loss*: minus the ELBO, estimated from the draws of this step.
 #
 # Did it converge? The ELBO has to be flat, and it must not exceed $\ln p(D)$ on average. (The scale
 # is fine: the whole height of the picture is about a tenth of a nat.)
@@ -799,7 +800,8 @@ def variance_parts(d, x):
 check.variance_parts(variance_parts)
 
 # %% [markdown]
-# The inner band holds 90% of the *lines*, the outer band 90% of the *countries*.
+# At each $x$ the inner band holds the middle 90% of the *lines*, the outer band the middle 90% of
+# new *countries*.
 
 # %%
 bands, lines = {}, {}
@@ -938,9 +940,10 @@ grid_axes = [
     for low, high in ((-3.2, 0.3), (-1.8, 1.1), (-3.8, 0.0))
 ]
 grid = torch.cartesian_prod(*grid_axes)
-X_class = torch.cat([torch.ones_like(x_class[:, :1]), x_class], dim=1).double().cpu()
-log_likelihoods = dist.Bernoulli(logits=grid @ X_class.T).log_prob(y_class.double().cpu())
-log_posterior = log_likelihoods.sum(1) + dist.Normal(0.0, 2.5).log_prob(grid).sum(1)
+X_class = torch.cat([torch.ones_like(x_class[:, :1]), x_class], dim=1).cpu().double()
+log_likelihoods = dist.Bernoulli(logits=grid @ X_class.T).log_prob(y_class.cpu().double())
+log_prior = dist.Normal(torch.zeros_like(grid), 2.5).log_prob(grid).sum(1)
+log_posterior = log_likelihoods.sum(1) + log_prior
 grid_weight = log_posterior.softmax(0)
 
 cell = torch.stack([axis[1] - axis[0] for axis in grid_axes])
@@ -1077,8 +1080,8 @@ chosen[["country", "cont_africa"]].assign(
 # $$p(y_i \mid D_{-i}) =
 # \Bigl( \sum_\theta \frac{p(\theta \mid D)}{p(y_i \mid \theta)} \Bigr)^{-1}.$$
 #
-# All three rows below are exact, from the grid. The yardstick is to answer "not African" always,
-# with the share of these countries as its probability.
+# The last two rows below are exact, from the grid. The yardstick, in the first, is to answer "not
+# African" always, with the share of these countries as its probability.
 
 # %%
 log_loo = -(grid_weight.log()[:, None] - log_likelihoods).logsumexp(0)
@@ -1150,10 +1153,10 @@ show_scorecard(scorecard)
 check.scorecard_within(scorecard, mean=0.1, sd=0.06, probability=0.01)
 
 # %% [markdown]
-# Look at the signs of the standard deviations' errors: all are a little too small, and that is no
-# accident. The guide is a normal, the exact posterior has slightly heavier tails, and the best
-# normal fits the bulk. It shows most in $\sigma^2$, where the guide is normal in $\ln \sigma^2$ and
-# the posterior leans to the right:
+# Look at the signs of the standard deviations' errors: nearly all are a little too small, and that
+# is no accident. The guide is a normal; the exact posteriors have slightly heavier tails or lean to
+# one side, and the best normal fits the bulk. It shows most in $\sigma^2$, where the guide is
+# normal in $\ln \sigma^2$ and the posterior leans to the right:
 
 # %%
 p = exact["African"]

@@ -13,8 +13,7 @@ import linecache
 import math
 import sysconfig
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +23,10 @@ import torch
 from pyro.infer.autoguide import AutoGuide
 from torch import Tensor
 
+from utils.device import leaving_no_trace
+
 SEED = 20  # of the checks themselves
+BLANK = "Still blank: replace this line with your code."  # what the stub of a blank raises
 
 
 class CheckFailed(AssertionError):  # noqa: N818  (the reader sees this name)
@@ -73,30 +75,17 @@ class Twin(NamedTuple):
 # --------------------------------------------------------------------------- running an answer
 
 
-@contextmanager
-def _leaving_no_trace() -> Iterator[None]:
-    store = pyro.get_param_store()
-    state = pyro.util.get_rng_state()
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else None
-    try:
-        with store.scope(store.get_state()):
-            pyro.set_rng_seed(SEED)
-            yield
-    finally:
-        pyro.util.set_rng_state(state)
-        if cuda is not None:
-            torch.cuda.set_rng_state_all(cuda)
-
-
 def _own_copy(answer: Any) -> Any:
     """A guide or module sets itself up when it is called: use a copy, and leave the reader's."""
     if not isinstance(answer, torch.nn.Module):
         return answer
-    if not isinstance(answer, AutoGuide):
-        return copy.deepcopy(answer)
-    model = answer._model  # copying takes it from the original, too
-    duplicate = copy.deepcopy(answer)
-    answer._model = duplicate._model = model
+    guides = {name: m for name, m in answer.named_modules() if isinstance(m, AutoGuide)}
+    kept = {name: (guide._model, guide.master) for name, guide in guides.items()}
+    duplicate = copy.deepcopy(answer)  # which takes model and master from the original, too
+    copies = dict(duplicate.named_modules())
+    for name, guide in guides.items():
+        guide._model, guide.master = kept[name]
+        copies[name]._model = guide._model
     return duplicate
 
 
@@ -113,18 +102,19 @@ def exercise(title: str) -> Callable[[Callable], Callable]:
             answers = tuple(map(_own_copy, answers))
             try:
                 if any(answer is None for answer in answers):
-                    raise NotImplementedError
-                with _leaving_no_trace():
+                    raise NotImplementedError(BLANK)
+                with leaving_no_trace():
+                    pyro.set_rng_seed(SEED)
                     check(*answers, **kwargs)
             except CheckFailed as problem:
                 raise type(problem)(f"{title}: {problem.lines[0]}", *problem.lines[1:]) from None
-            except NotImplementedError:
-                raise StillBlank(
-                    f"{title}: still blank.",
-                    "Replace the line `raise NotImplementedError(...)` with your code, "
-                    "run that cell, then this one.",
-                ) from None
             except Exception as error:
+                if _is_blank(error):
+                    raise StillBlank(
+                        f"{title}: still blank.",
+                        "Replace the line `raise NotImplementedError(...)` with your code, "
+                        "run that cell, then this one.",
+                    ) from None
                 raise CheckFailed(f"{title}: {_crash(error)}", *reader_line(error)) from None
             print(f"✓ {title}")
 
@@ -150,15 +140,28 @@ def _crash(error: Exception) -> str:
     return f"your code raises {type(error).__name__}: {text[:200]}"
 
 
-def reader_line(error: Exception) -> list[str]:
-    """The innermost line of the traceback that the reader wrote."""
-    libraries = (sysconfig.get_path("purelib"), sysconfig.get_path("stdlib"))
+def _reader_frames(error: Exception) -> list[traceback.FrameSummary]:
+    """The frames of the traceback that are code of the reader's."""
+    libraries = [sysconfig.get_path(kind) for kind in ("purelib", "platlib", "stdlib")]
     ours = str(Path(__file__).parent)
-    own = [
+    return [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith((*libraries, ours, "<"))
+        if not frame.filename.startswith((*libraries, ours, "<frozen", "<string"))
     ]
+
+
+def _is_blank(error: Exception) -> bool:
+    """Whether a blank raised it, and not an operation that some library lacks."""
+    if not isinstance(error, NotImplementedError):
+        return False
+    innermost = traceback.extract_tb(error.__traceback__)[-1:]
+    return BLANK in str(error) or _reader_frames(error)[-1:] == innermost
+
+
+def reader_line(error: Exception) -> list[str]:
+    """The innermost line of the traceback that the reader wrote."""
+    own = _reader_frames(error)
     if not own:
         return []
     line = (own[-1].line or linecache.getline(own[-1].filename, own[-1].lineno or 0)).strip()
@@ -184,6 +187,7 @@ def close_to(
     tolerance: float,
     twins: Sequence[Twin] = (),
     hint: str | None = None,
+    is_probability: bool = False,
 ) -> None:
     """Accept ``value`` if every entry is within ``tolerance`` of ``expected``.
 
@@ -193,9 +197,15 @@ def close_to(
         tolerance: absolute; for a Monte-Carlo answer, what its number of draws implies.
         twins: wrong values, each with its message, tried in order.
         hint: what to look at if no twin is recognised.
+        is_probability: whether the value has to lie between 0 and 1.
     """
     expected = torch.as_tensor(expected)
     value = _as_number(name, value, expected)
+    if is_probability and not ((value >= 0) & (value <= 1)).all():
+        fail(
+            f"`{name}` is {_describe(value)}, and a probability is between 0 and 1.",
+            "It is the *share* of the draws for which the statement is true.",
+        )
     if not torch.isfinite(value).all():
         fail(f"`{name}` is not a finite number.", f"Yours: {_describe(value)}.")
 
@@ -239,14 +249,8 @@ def probability_close_to(
 
     The standard error of a share of ``draws`` independent draws is sqrt(p (1 - p) / draws).
     """
-    number = _as_number(name, value, torch.tensor(0.0))
-    if not 0 <= number <= 1:
-        fail(
-            f"`{name}` is {number.item():.4g}, and a probability is between 0 and 1.",
-            "A probability is the *share* of the draws for which the statement is true.",
-        )
     tolerance = 4 * math.sqrt(max(expected * (1 - expected), 1 / draws) / draws)
-    close_to(name, value, expected, tolerance=tolerance, twins=twins)
+    close_to(name, value, expected, tolerance=tolerance, twins=twins, is_probability=True)
 
 
 def same_function(

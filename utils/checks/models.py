@@ -78,8 +78,9 @@ def _observed(trace: Trace) -> set[str]:
 
 
 def _plate_depth(model: Callable, c: Call) -> int:
-    stacks = [site["cond_indep_stack"] for site in _sites(_trace(model, c)).values()]
-    return max((len(stack) for stack in stacks), default=0)
+    sites = _sites(_trace(model, c)).values()
+    frames = [frame for site in sites for frame in site["cond_indep_stack"] if frame.vectorized]
+    return max((-frame.dim for frame in frames), default=0)
 
 
 def _sites(trace: Trace) -> dict[str, dict]:
@@ -209,9 +210,11 @@ def _compare_supports(name: str, site: dict, other: dict) -> None:
         fail(f"{_family(mine)} is not the distribution of `{name}`: it excludes possible values.")
     if _range(mine) != _range(theirs):
         low, high = _range(theirs)
-        where = "positive" if low == 0 and math.isinf(high) else f"between {low:g} and {high:g}"
-        if math.isinf(low):
+        where = f"between {low:g} and {high:g}"
+        if math.isinf(high):
             where = "any real number"
+            if low == 0:
+                where = "0, 1, 2, ..." if theirs.support.is_discrete else "any positive number"
         fail(f"`{name}` should be {where}; your {_family(mine)} is something else.")
 
 
@@ -219,6 +222,8 @@ def _range(fn: dist.Distribution) -> tuple[float, float]:
     support = _base(fn).support
     while isinstance(support, constraints.independent):
         support = support.base_constraint
+    if support is constraints.boolean:
+        return 0.0, 1.0
     return (
         float(torch.as_tensor(getattr(support, "lower_bound", -math.inf)).min()),
         float(torch.as_tensor(getattr(support, "upper_bound", math.inf)).max()),
@@ -426,7 +431,11 @@ def same_guide(
         mine_trace = _trace(answer, c)
         mine = _sites(mine_trace)
         observed = _observed(theirs_trace)
-        latent = {name: s for name, s in _sites(theirs_trace).items() if name not in observed}
+        latent = {
+            name: site
+            for name, site in _sites(theirs_trace).items()
+            if name not in observed and not site["infer"].get("enumerate")
+        }
         if leak := [name for name in mine if name in observed]:
             fail(
                 f"the guide samples `{leak[0]}`, which is observed.",
@@ -480,11 +489,11 @@ def _check_parameters(guide: Callable, trace: Trace, c: Call) -> None:
             "the guide has no parameters, so there is nothing to optimise.",
             "What the fit should learn is a pyro.param(name, initial value).",
         )
-    if isinstance(guide, torch.nn.Module):
+    if isinstance(guide, AutoGuide):
         return  # its constraints are the library's
     for name, value in params.items():
-        constraint = trace.nodes[name]["kwargs"].get("constraint", constraints.real)
-        if constraint is not constraints.real:
+        constraint = pyro.get_param_store()._constraints[name]
+        if not isinstance(constraint, type(constraints.real)):  # real has no equality
             continue
         negative = -1 - value.detach().abs()
         try:
