@@ -14,7 +14,7 @@ import torch
 import torchvision
 
 import utils.data
-from utils.data import DATA, RUGGED_SHA256, DataError, load_mnist, load_rugged
+from utils.data import DATA, SHA256, DataError, load_mnist, load_rugged
 
 RAW = DATA / "MNIST" / "raw"
 ARCHIVES = [name for name, _ in torchvision.datasets.MNIST.resources]
@@ -146,7 +146,7 @@ def test_the_readme_gives_the_checksums():
     readme = (DATA / "README.md").read_text(encoding="utf-8")
     for name, md5 in torchvision.datasets.MNIST.resources:
         assert f"{md5}  {name}" in readme
-    assert f"{RUGGED_SHA256}  rugged.csv" in readme
+    assert f"{SHA256['rugged.csv']}  rugged.csv" in readme
 
 
 # ---------------------------------------------------------------------------- MNIST: values

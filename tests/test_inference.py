@@ -8,7 +8,7 @@ import pytest
 import torch
 from pyro.infer.autoguide import AutoNormal
 
-from utils.inference import FitFailed, fit
+from utils.inference import FitFailed, draw, fit
 
 SETTINGS = {
     "steps": 1000,
@@ -119,3 +119,27 @@ def test_fit_shows_a_progress_bar(capsys):
     assert "SVI" in capsys.readouterr().err
     fit(temperature, guide_of_temp, torch.tensor(18.0), **settings | {"progress": False})
     assert capsys.readouterr().err == ""
+
+
+def hierarchy(readings):
+    mean_temp = pyro.sample("mean_temp", dist.Normal(15.0, 2.0))
+    with pyro.plate("days", len(readings)):
+        temp = pyro.sample("temp", dist.Normal(mean_temp, 2.0))
+        pyro.sample("sensor", dist.Normal(temp, 1.0), obs=readings)
+
+
+def test_draw_gives_each_site_its_own_shape():
+    readings = torch.tensor([18.0, 18.7, 19.2])
+    guide = AutoNormal(hierarchy)
+    draws = draw(guide, readings, n=5000, max_plate_nesting=1)
+    assert {site: tuple(values.shape) for site, values in draws.items()} == {
+        "mean_temp": (5000,),
+        "temp": (5000, 3),
+    }
+    assert draws["temp"].std(0).min() > 0.05  # of the guide: each draw is one of its own
+    assert not draws["temp"].requires_grad
+
+
+def test_draw_wants_the_draws_of_a_guide_of_ones_own():
+    with pytest.raises(TypeError, match="returns its draws"):
+        draw(lambda: pyro.sample("temp", dist.Normal(0.0, 1.0)), n=10, max_plate_nesting=0)

@@ -76,9 +76,32 @@ def draw_latent():
     plotting.latent_scatter(torch.randn(200, 2), torch.arange(200) % 10, title="Ten clouds")
 
 
+def draw_curves():
+    plotting.curves(
+        {"mine": (GRID, GRID**2), "yours": (GRID, GRID)}, exact=(GRID, GRID), marks={"here": 1.0},
+        **LABELS,
+    )  # fmt: skip
+
+
+def draw_running_means():
+    plotting.running_means(
+        torch.randn(5, 2000), exact=0.0, sd=1.0, ylabel="mean (m)", title="They settle"
+    )
+
+
+def draw_intervals():
+    centre = torch.tensor([1.0, 3.0, 2.0])
+    groups = {
+        "reading": (centre, centre, centre),
+        "fit": (centre, centre - 1, centre + 1),
+        "exact": (centre, centre - 0.5, centre + 2),
+    }
+    plotting.intervals(groups, marks={"prior": 2.0}, **LABELS)
+
+
 AXES = [
     draw_scatter, draw_regression, draw_many_lines, draw_elbo, draw_densities, draw_histogram,
-    draw_ellipses, draw_boundary, draw_latent,
+    draw_ellipses, draw_boundary, draw_latent, draw_curves, draw_running_means, draw_intervals,
 ]  # fmt: skip
 
 
@@ -105,6 +128,75 @@ def test_picture_is_labelled_and_nothing_is_cut_off(draw):
         extent = text.get_window_extent(renderer)
         assert frame.x0 <= extent.x0 <= extent.x1 <= frame.x1, f"{text.get_text()!r} is cut off"
         assert frame.y0 <= extent.y0 <= extent.y1 <= frame.y1, f"{text.get_text()!r} is cut off"
+
+
+def test_distributions_have_bars_or_a_curve_as_they_are_discrete_or_not():
+    panels = {
+        "Poisson(3.0)": (torch.distributions.Poisson(3.0), torch.arange(10.0), "customers"),
+        "Categorical": (torch.distributions.Categorical(torch.ones(3)), torch.arange(3), "kind"),
+        "Exponential(0.5)": (torch.distributions.Exponential(0.5), GRID + 0.1, "wait (minutes)"),
+    }
+    plotting.distributions(panels, columns=2, title="Discrete or not")
+    count, kind, wait, nothing = plt.gcf().axes
+    assert len(count.patches) == 10
+    assert [bar.get_height() for bar in kind.patches] == pytest.approx([1 / 3] * 3)
+    assert [ax.get_ylabel() for ax in (count, kind, wait)] == ["probability"] * 2 + ["density"]
+    assert np.allclose(wait.lines[0].get_ydata(), 0.5 * np.exp(-0.5 * (GRID.numpy() + 0.1)))
+    assert [ax.lines[-1].get_xdata()[0] for ax in (count, wait)] == [3.0, 2.0]  # the means
+    assert not kind.lines  # kinds have no mean
+    assert not nothing.axison
+
+
+def test_shapes_has_a_panel_for_each_sample_a_box_for_each_batch_entry_a_cell_for_each_number():
+    normal = torch.distributions.Normal(torch.zeros(2, 3), 1.0)
+    objects = {
+        "apart": normal,
+        "joined": torch.distributions.Independent(normal, 1),
+        "one": torch.distributions.Normal(0.0, 1.0),
+    }
+    plotting.shapes(objects, (4,), title="Shapes")
+    for ax, (panels, boxes, cells) in zip(
+        plt.gcf().axes, [(4, 24, 24), (4, 8, 24), (4, 4, 4)], strict=True
+    ):
+        assert len(ax.patches) == panels + boxes + cells
+        assert len(ax.texts) == boxes + cells  # a log-density for each box, a value for each cell
+    titles = [ax.get_title(loc="left") for ax in plt.gcf().axes]
+    assert titles[0] == "apart\nsample (4,) + batch (2, 3) + event () = (4, 2, 3)"
+    assert titles[1] == "joined\nsample (4,) + batch (2,) + event (3,) = (4, 2, 3)"
+    figure = plt.gcf()
+    figure.canvas.draw()
+    assert figure.get_figwidth() <= 9
+    for ax in figure.axes:
+        for text in [*ax.texts, ax._left_title]:
+            extent = text.get_window_extent()
+            assert figure.bbox.padded(1).contains(extent.x0, extent.y0)
+            assert figure.bbox.padded(1).contains(extent.x1, extent.y1)
+
+
+def test_intervals_reach_from_low_to_high_side_by_side():
+    draw_intervals()
+    containers = plt.gca().containers
+    ends = [c.lines[2][0].get_segments()[1][:, 1].tolist() for c in containers]
+    assert ends == [[3, 3], [2, 4], [2.5, 5]]
+    second = [c.lines[0].get_xdata()[1] for c in containers]
+    assert second == sorted(second)
+    assert second[1] == pytest.approx(2)
+    assert containers[2].lines[0].get_color() == "black"
+
+
+def test_shapes_refuses_what_it_cannot_draw():
+    with pytest.raises(ValueError, match="matrix: "):
+        plotting.shapes({"matrix": torch.distributions.Wishart(torch.tensor(3.0), torch.eye(2))})
+
+
+def test_running_means_are_the_means_of_the_first_draws():
+    runs = torch.randn(2, 500)
+    plotting.running_means(runs, exact=0.0, sd=1.0, ylabel="mean")
+    for line, run in zip(plt.gca().lines, runs, strict=False):
+        n, mean = line.get_data()
+        assert mean[0] == pytest.approx(run[:10].mean().item(), abs=1e-6)
+        assert (n[0], n[-1]) == (10, 500)
+        assert mean[-1] == pytest.approx(run.mean().item(), abs=1e-6)
 
 
 def test_a_picture_can_be_part_of_a_figure():

@@ -1,4 +1,4 @@
-"""The two data sets of the course: terrain ruggedness and wealth of countries, and MNIST.
+"""The data sets of the course: ten days of an ice-cream shop, rugged countries, and MNIST.
 
 Every file is verified before it is read. A missing, truncated or altered file raises
 `DataError`, which names the file and the command that restores it. Nothing is downloaded.
@@ -23,11 +23,19 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-__all__ = ["DataError", "load_mnist", "load_rugged"]
+__all__ = ["DataError", "load_ice_cream", "load_ice_cream_posterior", "load_mnist", "load_rugged"]
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DATA = REPOSITORY / "data"
-RUGGED_SHA256 = "1777824c287d5287c0c3a1c17b74b84b2aa3d45ced13b53d6b91e3797d405978"
+SHA256 = {  # of each file with LF line ends
+    "ice_cream.csv": "76bee095cea2012565884e52c1135710f4a52ba7373971fde06cc36076a17a38",
+    # Made by tools/ice_cream_nuts.py:
+    "ice_cream_nuts_summary.csv": (
+        "f4b88dcacd37176ada2a0b9e478fe850ed7f29876bf510ab7831ba9b2dc73f8d"
+    ),
+    "ice_cream_nuts_draws.csv": "f2e7354e5bba4dbaeec3dc19cfcf54b7330491981bfb59dc093806576287c32d",
+    "rugged.csv": "1777824c287d5287c0c3a1c17b74b84b2aa3d45ced13b53d6b91e3797d405978",
+}
 
 
 class DataError(RuntimeError):
@@ -43,6 +51,52 @@ def _data_error(path: Path) -> DataError:
         file = str(path)
         mend = f"replace it with the copy of {path.name} in the course repository"
     return DataError(f"{file} {problem}. To mend it, {mend}")
+
+
+def _read_csv(name: str, path: str | Path | None = None) -> pd.DataFrame:
+    """Read a table of the course after its checksum (line ends apart: Windows may change them)."""
+    path = DATA / name if path is None else Path(path).resolve()
+    if not path.is_file():
+        raise _data_error(path)
+    content = path.read_bytes().replace(b"\r\n", b"\n")
+    if hashlib.sha256(content).hexdigest() != SHA256[name]:
+        raise _data_error(path)
+    return pd.read_csv(io.BytesIO(content), encoding="utf-8")
+
+
+def load_ice_cream(path: str | Path | None = None) -> pd.DataFrame:
+    """Ten days of an ice-cream shop, made up for teaching.
+
+    Args:
+        path: the CSV file; by default `data/ice_cream.csv` of this repository.
+
+    Returns:
+        One row per day, in order:
+
+        - `day`: 1 to 10;
+        - `sensor`: reading of the thermometer, in °C;
+        - `humidity_sensor`: reading of the hygrometer, in % relative humidity;
+        - `sales`: portions sold.
+
+    Raises:
+        DataError: the file is missing or altered.
+    """
+    return _read_csv("ice_cream.csv", path)
+
+
+def load_ice_cream_posterior() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The exact posterior of the ice-cream models: long NUTS chains (`tools/ice_cream_nuts.py`).
+
+    Returns:
+        - a summary with index (`version`, `quantity`) and columns `mean`, `sd`, `r_hat` and `ess`
+          (effective sample size); the mean of a quantity `P(...)` is that probability;
+        - 4,000 thinned draws, one column for each `QUANTITY | version N`.
+
+    Raises:
+        DataError: one of the two files is missing or altered.
+    """
+    summary = _read_csv("ice_cream_nuts_summary.csv").set_index(["version", "quantity"])
+    return summary, _read_csv("ice_cream_nuts_draws.csv")
 
 
 def load_rugged(keep_unknown: bool = False, path: str | Path | None = None) -> pd.DataFrame:
@@ -69,13 +123,7 @@ def load_rugged(keep_unknown: bool = False, path: str | Path | None = None) -> p
     """
     if not isinstance(keep_unknown, bool):
         raise TypeError(f"keep_unknown must be True or False, not {keep_unknown!r}")
-    path = DATA / "rugged.csv" if path is None else Path(path).resolve()
-    if not path.is_file():
-        raise _data_error(path)
-    content = path.read_bytes().replace(b"\r\n", b"\n")
-    if hashlib.sha256(content).hexdigest() != RUGGED_SHA256:
-        raise _data_error(path)
-    countries = pd.read_csv(io.BytesIO(content), encoding="utf-8")
+    countries = _read_csv("rugged.csv", path)
     countries["log_gdp"] = np.log(countries["rgdppc_2000"])
     return countries if keep_unknown else countries.dropna(ignore_index=True)
 

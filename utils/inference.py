@@ -92,6 +92,34 @@ def fit(
     return losses
 
 
+def draw(
+    guide: Callable, *args, max_plate_nesting: int, n: int = 200_000, **kwargs
+) -> dict[str, torch.Tensor]:
+    """Draw ``n`` times from a fitted guide, in one vectorised call.
+
+    Draw before the next fit: guides of one class share the names of their parameters.
+
+    Args:
+        guide: called as ``guide(*args, **kwargs)``; returns its draws by site, like every
+            autoguide.
+        max_plate_nesting: as in :func:`fit`.
+
+    Returns:
+        Site -> draws, shape ``(n, ...)`` with the site's own shape, dimensions of size 1 dropped.
+
+    Raises:
+        TypeError: the guide returns nothing; a guide of your own has to return its draws.
+    """
+    with torch.no_grad(), pyro.plate("draws", n, dim=-1 - max_plate_nesting):
+        draws = guide(*args, **kwargs)
+    if not isinstance(draws, dict):
+        raise TypeError('draw needs a guide that returns its draws, as in `return {"temp": temp}`.')
+    return {
+        site: values.reshape(n, *(size for size in values.shape[1:] if size != 1))
+        for site, values in draws.items()
+    }
+
+
 def _first_bad_site(model: Callable, guide: Callable, *args, **kwargs) -> str | None:
     """Say which parameter, value or log-density is the first that is not finite, if any is."""
     with torch.no_grad(), pyro.validation_enabled(False):

@@ -16,23 +16,29 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, ListedColormap
-from matplotlib.patches import Ellipse
+from matplotlib.patches import Ellipse, Rectangle
 from matplotlib.patheffects import withStroke
+from torch.distributions import Distribution
 
 from utils.model_graph import draw_model
 
 __all__ = [
     "PALETTE",
+    "curves",
     "decision_boundary",
     "densities",
+    "distributions",
     "draw_model",
     "elbo_curve",
     "ellipses",
     "histogram",
     "image_grid",
+    "intervals",
     "latent_scatter",
     "regression",
+    "running_means",
     "scatter",
+    "shapes",
     "use_course_style",
 ]
 
@@ -137,6 +143,7 @@ def regression(
     *,
     lines: Mapping[str, Array] | None = None,
     bands: Mapping[str, Sequence[tuple[Array, Array]]] | None = None,
+    exact: Array | None = None,
     xlabel: str,
     ylabel: str,
     title: str = "",
@@ -151,6 +158,7 @@ def regression(
         x_line: where lines and bands are evaluated, shape (g,).
         lines: group -> one line, shape (g,), or several, shape (k, g).
         bands: group -> (lower, upper) pairs, each of shape (g,), the widest first.
+        exact: exact lines, shape (k, g), say a mean and the borders of its band.
         names, start: as in :func:`scatter`.
     """
     ax = _axes(ax)
@@ -167,6 +175,8 @@ def regression(
             many = len(y) > 1
             faint = {"ls": "-", "lw": 0.5, "alpha": 0.6}
             ax.plot(x_line, y.T, color=colour, **(faint if many else {"ls": style, "lw": 2}))
+    if exact is not None:
+        ax.plot(x_line, np.atleast_2d(_numpy(exact)).T, color="black", ls="--", lw=1.2)
 
 
 def elbo_curve(
@@ -207,7 +217,7 @@ def elbo_curve(
 def densities(
     draws: Mapping[str, Array],
     *,
-    exact: tuple[Array, Array] | None = None,
+    exact: tuple[Array, Array] | Array | None = None,
     marks: Mapping[str, float] | None = None,
     xlabel: str,
     title: str = "",
@@ -219,7 +229,7 @@ def densities(
     Args:
         draws: name -> draws, shape (S,). They are smoothed with a Gaussian kernel (Silverman's
             bandwidth).
-        exact: (values, density), each of shape (g,).
+        exact: (values, density), each of shape (g,), or draws, shape (S,).
         marks: text -> position of a thin vertical line.
     """
     ax = _axes(ax)
@@ -229,6 +239,8 @@ def densities(
         ax.plot(grid, density, color=PALETTE[i], ls=LINES[i], label=name)
     if exact is not None:
         ax.set_xlim(*ax.get_xlim())  # the draws decide which part of the exact density matters
+        if not isinstance(exact, tuple):
+            exact = _kernel_density(_numpy(exact).astype(float).ravel())
         ax.plot(_numpy(exact[0]), _numpy(exact[1]), color="black", ls="--", label="exact")
     for text, position in (marks or {}).items():
         ax.axvline(position, color="0.35", lw=1, ls=":")
@@ -269,10 +281,17 @@ def histogram(
     start: int = 0,
     ax: Axes | None = None,
 ) -> None:
-    """Draw histograms of draws; ``observed`` is marked by a black line."""
+    """Draw histograms of draws; ``observed`` is marked by a black line.
+
+    Whole numbers get bins that each hold as many of them, so that no bar stands out by accident.
+    """
     ax = _axes(ax)
     arrays = {name: _numpy(values).ravel() for name, values in draws.items()}
-    edges = np.histogram_bin_edges(np.concatenate(list(arrays.values())), bins=45)
+    everything = np.concatenate(list(arrays.values()))
+    edges = np.histogram_bin_edges(everything, bins=45)
+    if np.array_equal(everything, np.round(everything)):  # as many whole numbers in each bin
+        low, high = everything.min() - 0.5, everything.max() + 0.5
+        edges = np.arange(low, high + (width := math.ceil((high - low) / 45)), width)
     for i, (name, values) in enumerate(arrays.items(), start):
         ax.hist(values, edges, color=PALETTE[i], alpha=0.55, label=name, density=True)
     if observed is not None:
@@ -420,3 +439,222 @@ def latent_scatter(
         ax.set(xlim=(-limit, limit), ylim=(-limit, limit))
     ax.set_aspect("equal", adjustable="datalim" if limit is None else "box")
     _finish(ax, "$z_1$", "$z_2$", title, legend=False)
+
+
+def curves(
+    lines: Mapping[str, tuple[Array, Array]],
+    *,
+    exact: tuple[Array, Array] | None = None,
+    marks: Mapping[str, float] | None = None,
+    xlabel: str,
+    ylabel: str,
+    title: str = "",
+    ax: Axes | None = None,
+) -> None:
+    """Draw functions of one variable, and the exact one as a black dashed line.
+
+    Args:
+        lines: name -> (x, y), each of shape (g,).
+        exact: (x, y), each of shape (g,).
+        marks: text -> position of a thin vertical line.
+    """
+    ax = _axes(ax)
+    for i, (name, (x, y)) in enumerate(lines.items()):
+        ax.plot(_numpy(x), _numpy(y), color=PALETTE[i], ls=LINES[i], label=name)
+    if exact is not None:
+        ax.plot(_numpy(exact[0]), _numpy(exact[1]), color="black", ls="--", label="exact")
+    for text, position in (marks or {}).items():
+        ax.axvline(position, color="0.35", lw=1, ls=":")
+        ax.annotate(
+            text, (position, 0.02), xycoords=("data", "axes fraction"), xytext=(3, 0),
+            textcoords="offset points", va="bottom", fontsize=8,
+        )  # fmt: skip
+    _finish(ax, xlabel, ylabel, title, legend=len(lines) > 1 or exact is not None)
+
+
+def distributions(
+    panels: Mapping[str, tuple[Distribution, Array, str]], *, columns: int = 3, title: str = ""
+) -> None:
+    """Draw distributions of one number side by side: bars of probability, or a density.
+
+    Args:
+        panels: what the distribution is -> (distribution, values, label of the values). A
+            triangle below the axis marks the mean, if the values are ordered.
+    """
+    rows = math.ceil(len(panels) / columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(8.4, 2.35 * rows + 0.3), squeeze=False, layout="constrained"
+    )
+    for ax in axes.flat[len(panels) :]:
+        ax.set_axis_off()
+    for (name, (distribution, values, label)), ax in zip(panels.items(), axes.flat, strict=False):
+        height = _numpy(distribution.log_prob(values).exp())
+        discrete = distribution.support.is_discrete
+        colour = PALETTE[0] if discrete else PALETTE[1]
+        if discrete:
+            ax.bar(_numpy(values), height, color=colour, width=0.6 if len(values) < 6 else 0.8)
+            if len(values) < 6:
+                ax.set_xticks(_numpy(values))
+        else:
+            ax.fill_between(_numpy(values), height, color=colour, alpha=0.15, lw=0)
+            ax.plot(_numpy(values), height, color=colour)
+        ax.set_ylim(bottom=0)
+        if math.isfinite(mean := float(distribution.mean)):
+            ax.plot(
+                mean, 0, marker="^", ms=9, color="black", clip_on=False, zorder=5,
+                transform=ax.get_xaxis_transform(),
+            )  # fmt: skip
+        _finish(ax, label, "probability" if discrete else "density", name, legend=False)
+    figure.suptitle(title, fontsize=11, x=0.01, ha="left")
+
+
+def shapes(
+    objects: Mapping[str, Distribution], sample_shape: Sequence[int] = (), *, title: str = ""
+) -> None:
+    """Draw one draw of each object as cells that show its sample, batch and event shape.
+
+    Each entry of the sample shape is a grey panel; in it each entry of the batch shape is an
+    outlined box with a colour of its own; the cells inside an outline are one event. Below each
+    box stands its log-density: one number for each event.
+
+    Args:
+        objects: name -> distribution, with up to two batch dimensions and one event dimension.
+        sample_shape: of the draw, with up to one dimension.
+
+    Raises:
+        ValueError: more dimensions than can be drawn.
+    """
+    figure, axes = plt.subplots(
+        len(objects), 1, figsize=(8.4, 0.25), squeeze=False, layout="constrained"
+    )
+    heights, widths = [], []
+    for ax, (name, distribution) in zip(axes[:, 0], objects.items(), strict=True):
+        width, height = _draw_cells(ax, name, distribution, tuple(sample_shape))
+        widths.append(width)
+        heights.append(height)
+    for ax, height in zip(axes[:, 0], heights, strict=True):
+        ax.set(xlim=(-0.1, max(widths) + 0.1), ylim=(height + 0.05, -0.05))
+        ax.set_aspect("equal", anchor="W")
+        ax.set_axis_off()
+    axes[0, 0].get_gridspec().set_height_ratios(heights)
+    inches = min(0.62, 8.2 / max(widths))
+    figure.set_size_inches(
+        max(7.0, max(widths) * inches + 0.2), sum(heights) * inches + 0.55 * len(objects) + 0.3
+    )
+    figure.suptitle(title, fontsize=11, x=0.01, ha="left")
+
+
+def _draw_cells(
+    ax: Axes, name: str, distribution: Distribution, sample_shape: tuple[int, ...]
+) -> tuple[float, float]:
+    """Draw one object of :func:`shapes`; return the width and height, in cells."""
+    batch, event = tuple(distribution.batch_shape), tuple(distribution.event_shape)
+    if len(sample_shape) > 1 or len(batch) > 2 or len(event) > 1:
+        raise ValueError(
+            f"{name}: {sample_shape} + {batch} + {event} is more than one sample, two batch and "
+            "one event dimension."
+        )
+    draw = distribution.sample(sample_shape)
+    log_prob = _numpy(distribution.log_prob(draw))
+    # As the tensor is printed: its last dimension goes across, the others down.
+    boxes_down, boxes_across = (
+        (1, *batch, 1)[-2:] if event and len(batch) < 2 else (1, 1, *batch)[-2:]
+    )
+    cells = event[0] if event else 1
+    values = _numpy(draw).reshape(-1, boxes_down, boxes_across, cells)
+    log_prob = log_prob.reshape(-1, boxes_down, boxes_across)
+    step_x, step_y = cells + 0.35, 1.55  # a box and the space around it
+    panel, gap = boxes_across * step_x + 0.1, 0.3
+    height = boxes_down * step_y + 0.1
+    for s, down, across in np.ndindex(log_prob.shape):
+        left, top = s * (panel + gap), 0.0
+        if down == across == 0:
+            face = {"fc": "#EEEEEE", "ec": "none", "zorder": 1}
+            ax.add_patch(Rectangle((left, top), panel, height, **face))
+        x, y = left + 0.2 + across * step_x, top + 0.2 + down * step_y
+        colour = PALETTE[(down * boxes_across + across) % len(PALETTE)]
+        for k, value in enumerate(values[s, down, across]):
+            cell = {"fc": colour, "alpha": 0.25, "ec": "white", "lw": 1, "zorder": 2}
+            ax.add_patch(Rectangle((x + k, y), 1, 0.85, **cell))
+            text = f"{value:.{0 if value == round(value) else 1 + (abs(value) < 1)}f}"
+            ax.text(x + k + 0.5, y + 0.42, text, ha="center", va="center", fontsize=8, zorder=4)
+        ax.add_patch(Rectangle((x, y), cells, 0.85, fill=False, ec=colour, lw=2, zorder=3))
+        ax.text(
+            x + cells / 2, y + 1.08, f"{log_prob[s, down, across]:.1f}", ha="center", va="center",
+            fontsize=7.5, style="italic", color="0.25", zorder=4,
+        )  # fmt: skip
+    whole = tuple(draw.shape)
+    ax.set_title(
+        f"{name}\nsample {sample_shape} + batch {batch} + event {event} = {whole}", fontsize=9.5
+    )
+    return len(values) * (panel + gap) - gap, height
+
+
+def running_means(
+    runs: Array, *, exact: float, sd: float, ylabel: str, title: str = "", ax: Axes | None = None
+) -> None:
+    """Draw the mean of the first n draws against n, for several runs, with two standard errors.
+
+    Args:
+        runs: draws of one quantity, shape (runs, n).
+        exact: its expectation.
+        sd: its standard deviation; the band is ``exact`` ± 2 ``sd`` / √n.
+    """
+    ax = _axes(ax)
+    runs = _numpy(runs).astype(float)
+    n = np.arange(1, runs.shape[1] + 1)
+    keep = np.unique(np.geomspace(10, len(n), 300).astype(int)) - 1
+    for i, mean in enumerate(np.cumsum(runs, axis=1) / n):
+        colour, style = PALETTE[i % len(PALETTE)], LINES[i % len(LINES)]
+        ax.plot(n[keep], mean[keep], color=colour, ls=style, lw=1.2)
+    error = 2 * sd / np.sqrt(n[keep])
+    ax.fill_between(
+        n[keep], exact - error, exact + error, color="0.5", alpha=0.2, lw=0,
+        label="exact ± 2 standard errors",
+    )  # fmt: skip
+    ax.axhline(exact, color="black", ls="--", lw=1.4, label="exact")
+    ax.set_xscale("log")
+    ax.set_xlim(n[keep[0]], n[-1])
+    _finish(ax, "number of draws $n$", ylabel, title)
+
+
+def intervals(
+    groups: Mapping[str, tuple[Array, Array, Array]],
+    *,
+    marks: Mapping[str, float] | None = None,
+    xlabel: str,
+    ylabel: str,
+    title: str = "",
+    ax: Axes | None = None,
+) -> None:
+    """Draw, for items 1 to n, a point and an interval of each group side by side.
+
+    Args:
+        groups: name -> (centre, low, high), each of shape (n,). A group without width is drawn as
+            points alone. The name ``exact`` is drawn black and dashed.
+        marks: text -> height of a thin horizontal line.
+    """
+    ax = _axes(ax)
+    colours = iter(range(len(PALETTE)))
+    for k, (name, (centre, low, high)) in enumerate(groups.items()):
+        centre, low, high = _numpy(centre), _numpy(low), _numpy(high)
+        i = None if name == "exact" else next(colours)
+        colour, marker = ("black", "_") if i is None else (PALETTE[i], MARKERS[i])
+        x = np.arange(1, len(centre) + 1) + 0.2 * (k - (len(groups) - 1) / 2)
+        drawn = ax.errorbar(
+            x, centre, yerr=[centre - low, high - centre], color=colour, fmt=marker, ms=5.5,
+            lw=1.5, label=name,
+        )  # fmt: skip
+        for bar in drawn.lines[2]:
+            bar.set_linestyle("--" if i is None else "-")
+    for text, height in (marks or {}).items():
+        ax.axhline(height, color="0.35", lw=1, ls=":", zorder=1)
+        ax.annotate(
+            text, (1.0, height), xycoords=("axes fraction", "data"), xytext=(-2, 2),
+            textcoords="offset points", ha="right", va="bottom", fontsize=8,
+        )  # fmt: skip
+    ax.set_xticks(np.arange(1, len(centre) + 1))
+    room = 0.15 * len(centre) if marks else 0.0  # for their names, on the right
+    ax.set_xlim(0.4, len(centre) + 0.6 + room)
+    ax.grid(visible=False, axis="x")
+    _finish(ax, xlabel, ylabel, title)

@@ -545,19 +545,13 @@ plotting.elbo_curve(
     title="Flat, and just below the exact log evidence: converged",
 )
 # %% [markdown]
-# Now draw from the guide: an outer plate makes it return 200,000 draws in one call. Draw *before*
+# Now draw from the guide: `inference.draw` returns 200,000 draws of each site. Draw *before*
 # you fit the next guide: Pyro keeps the parameters of all guides in one store, under the name of
 # the guide's class, so a second `AutoMultivariateNormal` would overwrite them. For the same reason
 # every fit begins with `clear_param_store`.
 
-
 # %%
-def draw(guide, x, y, n=200_000):
-    with torch.no_grad(), pyro.plate("draws", n, dim=-2):
-        return {site: values.squeeze() for site, values in guide(x, y).items()}
-
-
-draws = {"non-African": draw(guide, x, y)}
+draws = {"non-African": inference.draw(guide, x, y, max_plate_nesting=1)}
 
 # %% [markdown]
 # From now on `inference.fit` runs the loop for you, with a progress bar and the same settings in
@@ -603,7 +597,7 @@ check.african_fit(african_guide, african_losses, *data["African"], exact["Africa
 
 # %%
 losses["African"] = african_losses
-draws["African"] = draw(african_guide, *data["African"])
+draws["African"] = inference.draw(african_guide, *data["African"], max_plate_nesting=1)
 for group in data:
     reached = -sum(losses[group][-100:]) / 100
     print(f"{group}: ELBO {reached:.2f}, ln p(D) {exact[group]['log_evidence']:.2f}")
@@ -639,7 +633,7 @@ for group, (x, y) in data.items():
     pyro.clear_param_store()
     guide = AutoDiagonalNormal(model)
     mean_field_losses[group] = inference.fit(model, guide, x, y, **settings)
-    mean_field_draws[group] = draw(guide, x, y)
+    mean_field_draws[group] = inference.draw(guide, x, y, max_plate_nesting=1)
 
 plotting.elbo_curve(
     {
@@ -713,7 +707,7 @@ for group, (x, y) in data.items():
     pyro.clear_param_store()
     guide = AutoDiagonalNormal(model)
     inference.fit(model, guide, x - x.mean(), y, **settings)
-    centred = draw(guide, x - x.mean(), y)
+    centred = inference.draw(guide, x - x.mean(), y, max_plate_nesting=1)
     _, covariance = mixture_moments(exact_posterior(x - x.mean(), y))
     centred_ratio[group] = centred["w1"].std().item() / covariance[1, 1].sqrt().item()
 
@@ -969,7 +963,7 @@ plotting.elbo_curve(
 # The marginal posteriors of the three parameters, beside the exact ones:
 
 # %%
-class_draws = draw(logistic_guide, x_class, y_class)
+class_draws = inference.draw(logistic_guide, x_class, y_class, max_plate_nesting=1)
 by_name = {
     "b": class_draws["b"],
     "w_rugged": class_draws["w"][:, 0],

@@ -127,7 +127,7 @@ def _crash(error: Exception) -> str:
     text = " ".join(str(error).split()).partition(" Trace Shapes:")[0]
     if "to satisfy the constraint" in text:
         hint = ""
-        if "GreaterThan(lower_bound=0.0)" in text:
+        if any(f"{kind}(lower_bound=0.0)" in text for kind in ("GreaterThan", "GreaterThanEq")):
             hint = " It must be positive: exp or softplus makes it so."
         elif "Interval(lower_bound=0.0, upper_bound=1.0)" in text:
             hint = " It must lie between 0 and 1: the sigmoid makes it so."

@@ -47,7 +47,9 @@ def same_model(
 
     def compare(other: Callable) -> None:
         for c in calls:
-            _compare_sites(_trace_of_answer(answer, other, c), _trace(other, c), c)
+            _compare_sites(
+                _trace_of_answer(answer, other, c), _trace(other, c), c, _fixed(other, c)
+            )
         for c in calls:
             for _ in range(DRAWS):
                 _compare_densities(answer, other, c)
@@ -65,8 +67,14 @@ def _trace_of_answer(answer: Callable, reference: Callable, c: Call) -> Trace:
         return _trace(answer, c)
     except ValueError:
         with pyro.validation_enabled(False):
-            _compare_sites(_trace(answer, c), _trace(reference, c), c)
+            _compare_sites(_trace(answer, c), _trace(reference, c), c, _fixed(reference, c))
         raise
+
+
+def _fixed(model: Callable, c: Call) -> set[str]:
+    """The sites whose distribution does not depend on other random values."""
+    one, other = _sites(_trace(model, c)), _sites(_trace(model, c))
+    return {name for name in one if _same_distribution(one[name], other[name])}
 
 
 def _trace(model: Callable, c: Call) -> Trace:
@@ -124,7 +132,7 @@ def _compare_names(mine: dict[str, dict], theirs: dict[str, dict], trace: Trace,
         fail(f"the {what} has a site `{extra[0]}` that is not in the formulas.")
 
 
-def _compare_sites(mine_trace: Trace, theirs_trace: Trace, c: Call) -> None:
+def _compare_sites(mine_trace: Trace, theirs_trace: Trace, c: Call, fixed: set[str]) -> None:
     mine, theirs = _sites(mine_trace), _sites(theirs_trace)
     _compare_names(mine, theirs, mine_trace, "model")
     for name, other in theirs.items():
@@ -144,7 +152,7 @@ def _compare_sites(mine_trace: Trace, theirs_trace: Trace, c: Call) -> None:
     for name, other in theirs.items():
         _compare_shapes(name, mine[name], other)
     for name, other in theirs.items():
-        _reject_swapped(name, mine, theirs)
+        _reject_swapped(name, mine, theirs, fixed)
         _compare_supports(name, mine[name], other)
 
 
@@ -259,7 +267,7 @@ def _compare_densities(answer: Callable, reference: Callable, c: Call) -> None:
 
 
 def _equal(a: float, b: float) -> bool:
-    return abs(a - b) <= 1e-3 * (1 + abs(b))
+    return a == b or abs(a - b) <= 1e-3 * (1 + abs(b))
 
 
 def _parameters(fn: Any) -> dict[str, Tensor]:
@@ -282,7 +290,7 @@ def _diagnose(name: str, mine: dict[str, dict], theirs: dict[str, dict]) -> list
     fn, other = mine[name]["fn"], theirs[name]["fn"]
     family, want = _family(fn), _family(other)
     p, q = _parameters(fn), _parameters(other)
-    _reject_swapped(name, mine, theirs)
+    _reject_swapped(name, mine, theirs, set(theirs))
     if {family, want} == {"Normal", "MultivariateNormal"} and _alike(fn.mean, other.mean):
         return [f"`{name}`: the variances of your {family} are not the formula's."]
     if family != want:
@@ -336,13 +344,20 @@ def _spoken(parameter: str) -> str:
     }.get(parameter, parameter)
 
 
-def _reject_swapped(name: str, mine: dict[str, dict], theirs: dict[str, dict]) -> None:
-    """Fail if a site has the distribution of another one, which does not have it itself."""
+def _reject_swapped(
+    name: str, mine: dict[str, dict], theirs: dict[str, dict], comparable: set[str]
+) -> None:
+    """Fail if a site has the distribution of another one, which does not have it itself.
+
+    Unless both traces hold the same values, only those sites are ``comparable`` whose distribution
+    depends on none: others could be alike by chance.
+    """
     if _same_distribution(mine[name], theirs[name]):
         return
     for other in theirs:
         if (
             other != name
+            and other in comparable
             and _same_distribution(mine[name], theirs[other])
             and not _same_distribution(mine[other], theirs[other])
         ):
