@@ -419,3 +419,29 @@ def test_scorecard_within_its_limits(capsys):
 )
 def test_scorecard_out_of_its_limits(frame, quantity):
     assert f"`{quantity}`" in message_of(scorecard_within, frame, **LIMITS)
+
+
+def test_days_that_are_alike_by_chance_are_not_called_swapped():
+    def two_kinds_of_days(readings):
+        for t in range(len(readings)):
+            warm = pyro.sample(f"warm_{t}", dist.Bernoulli(0.5))
+            pyro.sample(f"sensor_{t}", dist.Normal(15 + 5 * warm, 1.0), obs=readings[t])
+
+    calls = [call(torch.full((6,), 17.0))]
+    check_days = exercise("Days")(lambda answer: same_model(answer, two_kinds_of_days, calls))
+    check_days(lambda readings: two_kinds_of_days(readings))
+
+
+def test_an_impossible_rate_is_explained():
+    def count(n=None):
+        rate = pyro.sample("rate", dist.Normal(-5.0, 1.0))
+        pyro.sample("n", dist.Poisson(rate), obs=n)
+
+    def reference(n=None):
+        rate = pyro.sample("rate", dist.Normal(-5.0, 1.0))
+        pyro.sample("n", dist.Poisson(rate.exp()), obs=n)
+
+    calls = [call(torch.tensor(3.0))]
+    check_count = exercise("Count")(lambda answer: same_model(answer, reference, calls))
+    with pytest.raises(CheckFailed, match="exp or softplus"):
+        check_count(count)

@@ -14,7 +14,15 @@ import torch
 import torchvision
 
 import utils.data
-from utils.data import DATA, SHA256, DataError, load_mnist, load_rugged
+from utils.data import (
+    DATA,
+    SHA256,
+    DataError,
+    load_ice_cream,
+    load_ice_cream_posterior,
+    load_mnist,
+    load_rugged,
+)
 
 RAW = DATA / "MNIST" / "raw"
 ARCHIVES = [name for name, _ in torchvision.datasets.MNIST.resources]
@@ -146,7 +154,58 @@ def test_the_readme_gives_the_checksums():
     readme = (DATA / "README.md").read_text(encoding="utf-8")
     for name, md5 in torchvision.datasets.MNIST.resources:
         assert f"{md5}  {name}" in readme
-    assert f"{SHA256['rugged.csv']}  rugged.csv" in readme
+    for name, sha256 in SHA256.items():
+        assert f"{sha256}  {name}" in readme
+
+
+# ------------------------------------------------------------------------- the ice-cream shop
+
+
+def test_ice_cream_has_ten_days():
+    days = load_ice_cream()
+    assert list(days.columns) == ["day", "sensor", "humidity_sensor", "sales"]
+    assert days["day"].tolist() == list(range(1, 11))
+    assert days["sensor"].sum() == pytest.approx(197.5)
+    assert days["humidity_sensor"].iloc[[0, -1]].tolist() == [82.8, 93.2]
+    assert days["sales"].tolist() == [46, 47, 49, 44, 50, 54, 51, 52, 49, 53]
+
+
+def test_ice_cream_damaged(tmp_path):
+    copy = tmp_path / "ice_cream.csv"
+    copy.write_bytes((DATA / "ice_cream.csv").read_bytes().replace(b"22.4", b"24.2"))
+    with pytest.raises(DataError, match="is truncated or altered"):
+        load_ice_cream(copy)
+
+
+def test_the_long_chains_have_converged():
+    summary, draws = load_ice_cream_posterior()
+    assert set(summary.index.get_level_values("version")) == {1, 2, 3}
+    assert summary["r_hat"].max() < 1.01
+    assert summary["ess"].min() > 10_000
+    assert not summary.isna().to_numpy().any()
+    # Thinned draws and summary tell the same, within four standard errors of 4,000 draws.
+    assert len(draws) == 4000
+    for column in draws:
+        name, version = column.split(" | version ")
+        row = summary.loc[int(version), name]
+        assert abs(draws[column].mean() - row["mean"]) < 4 * row["sd"] / 4000**0.5
+        assert abs(draws[column].std() / row["sd"] - 1) < 0.06
+
+
+def test_the_chance_of_tomorrow_s_sales_rises_to_one():
+    summary, _ = load_ice_cream_posterior()
+    chance = [summary.loc[3, f"P(sales_11 <= {k})"]["mean"] for k in range(121)]
+    assert chance == sorted(chance)
+    assert chance[0] < 1e-6
+    assert chance[-1] == pytest.approx(1, abs=1e-6)
+    # The expected sales, both ways: E[n] is the sum of P(n > k).
+    assert sum(1 - p for p in chance) == pytest.approx(summary.loc[3, "rate_11"]["mean"], rel=1e-4)
+
+
+def test_a_missing_posterior_names_the_mend(tmp_path, monkeypatch):
+    monkeypatch.setattr(utils.data, "DATA", tmp_path)
+    with pytest.raises(DataError, match=r"ice_cream_nuts_summary\.csv is missing"):
+        load_ice_cream_posterior()
 
 
 # ---------------------------------------------------------------------------- MNIST: values

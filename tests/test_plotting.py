@@ -267,3 +267,29 @@ def test_colours_differ_in_lightness_or_hue_for_dichromats():
         seen = np.clip(colours @ vision.T, 0, 1) ** (1 / 2.2)
         distance = np.linalg.norm(seen[:, None] - seen, axis=-1)
         assert distance[~np.eye(len(seen), dtype=bool)].min() > 0.1
+
+
+def test_regression_draws_exact_lines_black_and_dashed():
+    _, ax = plt.subplots()
+    exact = torch.stack([GRID - 1, GRID, GRID + 1])
+    plotting.regression(GROUPS, GRID, lines={"left": GRID}, exact=exact, ax=ax, **LABELS)
+    dashed = [line for line in ax.lines if line.get_linestyle() == "--"]
+    assert len(dashed) == 3
+    assert {line.get_color() for line in dashed} == {"black"}
+
+
+def test_exact_density_may_be_given_as_draws():
+    _, ax = plt.subplots()
+    plotting.densities({"w": torch.randn(5000)}, exact=torch.randn(5000), xlabel="w", ax=ax)
+    (exact,) = [line for line in ax.lines if line.get_label() == "exact"]
+    x, y = exact.get_data()
+    assert np.trapezoid(y, x) == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.parametrize("largest", [4, 45, 46, 140])
+def test_histogram_bins_hold_equally_many_whole_numbers(largest):
+    _, ax = plt.subplots()
+    plotting.histogram({"n": torch.arange(largest + 1.0)}, xlabel="n", ax=ax)
+    heights = {round(bar.get_height(), 9) for bar in ax.patches[:-1]}
+    assert len(heights) == 1  # but for the last bin, which may reach beyond the largest number
+    assert len(ax.patches) <= 46

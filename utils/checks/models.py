@@ -72,9 +72,9 @@ def _trace_of_answer(answer: Callable, reference: Callable, c: Call) -> Trace:
 
 
 def _fixed(model: Callable, c: Call) -> set[str]:
-    """The sites whose distribution does not depend on other random values."""
-    one, other = _sites(_trace(model, c)), _sites(_trace(model, c))
-    return {name for name in one if _same_distribution(one[name], other[name])}
+    """The sites whose distribution does not depend on other random values: alike in many traces."""
+    first, *others = (_sites(_trace(model, c)) for _ in range(12))
+    return {name for name in first if all(_same_distribution(first[name], o[name]) for o in others)}
 
 
 def _trace(model: Callable, c: Call) -> Trace:
