@@ -232,7 +232,7 @@ WRONG += [
           (linear(prior0=lambda: dist.Normal(0.0, 100.0)),)),
     Wrong(M, "variance in the likelihood", "you gave the variance",
           (linear(likelihood=variance_as_scale),)),
-    Wrong(M, "precision", "its scale is a precision",
+    Wrong(M, "precision", "Is it a precision",
           (linear(likelihood=lambda w0, w1, s, x: dist.Normal(w0 + w1 * x, 1 / s.sqrt())),)),
     Wrong(M, "no plate", "no plate says", (linear_without_plate,)),
     Wrong(M, "weights in the plate", "every data point gets its own", (linear_all_in_plate,)),

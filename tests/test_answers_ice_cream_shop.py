@@ -87,6 +87,25 @@ def shop_by_log1p(sensor, sales=None):
         pyro.sample("sales", dist.Poisson(rate=rate), obs=sales)
 
 
+def shop_cut_off(sensor, sales=None):
+    alpha = pyro.sample("alpha", dist.Normal(50.0, 10.0))
+    beta = pyro.sample("beta", dist.Normal(0.0, 2.0)).detach()
+    mean_temp = pyro.sample("mean_temp", dist.Normal(15.0, 2.0))
+    with pyro.plate("days", len(sensor)):
+        temp = pyro.sample("temp", dist.Normal(mean_temp, 2.0))
+        pyro.sample("sensor", dist.Normal(temp, 1.0), obs=sensor)
+        pyro.sample("sales", dist.Poisson(softplus(alpha + beta * (temp - 20))), obs=sales)
+
+
+def shop_with_one_temperature_outside(sensor, sales=None):
+    mean_temp = pyro.sample("mean_temp", dist.Normal(15.0, 2.0))
+    alpha = pyro.sample("alpha", dist.Normal(50.0, 10.0))
+    beta = pyro.sample("beta", dist.Normal(0.0, 2.0))
+    temp = pyro.sample("temp", dist.Normal(mean_temp, 2.0))
+    pyro.sample("sensor", dist.Normal(temp, 1.0), obs=sensor)
+    pyro.sample("sales", dist.Poisson(softplus(alpha + beta * (temp - 20))), obs=sales)
+
+
 def shop_in_two_plates(sensor, sales=None):
     mean_temp = pyro.sample("mean_temp", dist.Normal(15.0, 2.0))
     beta = pyro.sample("beta", dist.Normal(0.0, 2.0))
@@ -151,6 +170,8 @@ WRONG = [
         "nearest is `temperature`",
         (shop(names=(*names[:3], "temperature", *names[4:])),),
     ),
+    Wrong(S, "cut off", "gradient in `beta`", (shop_cut_off,)),
+    Wrong(S, "no plate at all", "one for each data point", (shop_with_one_temperature_outside,)),
     Wrong(S, "no plate", "no plate says", (shop_without_plate,)),
     Wrong(S, "one temperature", "`temp`", (shop_with_shared_temperature,)),
     Wrong(S, "all in plate", "every data point gets its own", (shop_all_in_plate,)),
@@ -253,6 +274,17 @@ def humid_with_plates_apart(sensor, humidity_sensor, sales=None):
         pyro.sample("sales", dist.Poisson(softplus(a)), obs=sales)
 
 
+def humid_on_the_reading(sensor, humidity_sensor, sales=None):
+    def rate(a, b, g, t, h):
+        return softplus(a + b * (t - 20) + g * (humidity_sensor - 80))
+
+    humid(rate=rate)(sensor, humidity_sensor, sales)
+
+
+def humid_with_data_swapped(sensor, humidity_sensor, sales=None):
+    humid()(humidity_sensor, sensor, sales)
+
+
 H = check.humid_shop_model
 WRONG += [
     Wrong(H, "version 1", "does not take the arguments", (shop(),)),
@@ -310,6 +342,13 @@ WRONG += [
         "`humidity_sensor`",
         (humid(reading=lambda h: dist.Normal(h, 1.0)),),
     ),
+    Wrong(
+        H,
+        "reading of the hygrometer",
+        "the true humidity",
+        (humid_on_the_reading,),
+    ),
+    Wrong(H, "data swapped", "the data of `humidity_sensor`", (humid_with_data_swapped,)),
     Wrong(H, "blank", "still blank", (blank,)),
 ]
 RIGHT += [
@@ -388,6 +427,14 @@ def weather_by_markov(sensor, humidity_sensor):
     return temps, humidities
 
 
+def keep_a_copy(latent, value):
+    latent.append(value.detach())
+
+
+def weather_of_one_day(sensor, humidity_sensor):
+    return weather()(sensor[:1], humidity_sensor[:1])
+
+
 E = check.weather_model
 WRONG += [
     Wrong(E, "from zero", "numbered from 1", (weather(day=lambda t: t),)),
@@ -409,7 +456,15 @@ WRONG += [
     Wrong(E, "step of the sensor", "`temp_2`", (weather(step=1.0),)),
     Wrong(E, "first day", "`temp_1`", (weather(first=(15.0, 0.7)),)),
     Wrong(E, "not observed", "ignores the data", (weather(observe=lambda reading: None),)),
-    Wrong(E, "one name", "Multiple sample sites named 'temp'", (weather_of_one_name,)),
+    Wrong(
+        E,
+        "yesterday's reading of the temperature",
+        "yesterday's *reading*",
+        (weather(before=lambda latent, r: r[-1] if len(r) and r[0] < 40 else latent[-1]),),
+    ),
+    Wrong(E, "cut off", "gradient in `temp_1`", (weather(keep=keep_a_copy),)),
+    Wrong(E, "return in the loop", "end too early", (weather_of_one_day,)),
+    Wrong(E, "one name", "two sites are named `temp`", (weather_of_one_name,)),
     Wrong(
         E,
         "nothing appended",
@@ -466,6 +521,24 @@ def filter_by_weights(mean, variance, reading, step_sd, noise_sd):
     return [(noise_sd**2 * mean + variance * reading) / total, variance * noise_sd**2 / total]
 
 
+def filter_without_squares(m, v, reading, step_sd, noise_sd):
+    gain = (v + step_sd) / (v + step_sd + noise_sd)
+    return m + gain * (reading - m), (1 - gain) * (v + step_sd)
+
+
+def filter_with_early_gain(m, v, reading, step_sd, noise_sd):
+    gain = v / (v + noise_sd**2)
+    return m + gain * (reading - m), (1 - gain) * (v + step_sd**2)
+
+
+def filter_with_fixed_numbers(m, v, reading, step_sd, noise_sd):
+    return filtered()(m, v, reading, 0.7, 1.0)
+
+
+def filter_with_sds_swapped(m, v, reading, step_sd, noise_sd):
+    return filtered()(m, v, reading, noise_sd, step_sd)
+
+
 F = check.filter_step
 WRONG += [
     Wrong(F, "no prediction", "predict first", (filtered(predict=lambda v, s: v),)),
@@ -505,6 +578,12 @@ WRONG += [
         "starts from the old one",
         (filtered(mean=lambda m, y, k: k * (y - m)),),
     ),
+    Wrong(F, "no squares", "square step_sd", (filter_without_squares,)),
+    Wrong(F, "gain too early", "the *predicted* one", (filter_with_early_gain,)),
+    Wrong(F, "gain times reading", "the difference", (filtered(mean=lambda m, y, k: m + k * y),)),
+    Wrong(F, "fixed numbers", "use the arguments", (filter_with_fixed_numbers,)),
+    Wrong(F, "mean stays", "has not moved", (filtered(mean=lambda m, y, k: m),)),
+    Wrong(F, "sds swapped", "step_sd and noise_sd", (filter_with_sds_swapped,)),
     Wrong(F, "swapped", "changed places", (filtered(returns=lambda m, v: (v, m)),)),
     Wrong(F, "mean only", "should return 2 values", (filtered(returns=lambda m, v: m),)),
     Wrong(F, "blank", "still blank", (blank,)),
@@ -650,6 +729,30 @@ def tomorrow_by_numpy_style(draws):
     return [rate, torch.poisson(rate)]
 
 
+def mean_of(values):
+    return values.mean().expand(len(values))
+
+
+def next_day_of(change):
+    return lambda draws: next_day()(change(draws))
+
+
+def tomorrow_with_common_change(draws):
+    noise = torch.randn_like(draws["temp_10"])
+    temp, humidity = draws["temp_10"] + 0.7 * noise, draws["humidity_10"] + 6 * noise
+    rate = softplus(draws["alpha"] + draws["beta"] * (temp - 20) + draws["gamma"] * (humidity - 80))
+    return rate, torch.poisson(rate)
+
+
+def tomorrow_seeded(draws):
+    pyro.set_rng_seed(0)
+    return next_day()(draws)
+
+
+def normal_sales(rate):
+    return dist.Normal(rate, rate.sqrt()).sample()
+
+
 M = check.tomorrow
 WRONG += [
     Wrong(
@@ -707,6 +810,19 @@ WRONG += [
     Wrong(M, "from means", "one entry for each draw", (tomorrow_from_means,)),
     Wrong(M, "one change for all", "overnight change", (tomorrow_with_one_change,)),
     Wrong(M, "two tomorrows", "another rate", (tomorrow_from_another_day,)),
+    Wrong(
+        M, "mean of beta", "own values", (next_day_of(lambda d: d | {"beta": mean_of(d["beta"])}),)
+    ),
+    Wrong(
+        M,
+        "means of all coefficients",
+        "own values",
+        (next_day_of(lambda d: d | {k: mean_of(d[k]) for k in ("alpha", "beta", "gamma")}),),
+    ),
+    Wrong(M, "shuffled", "own values", (next_day_of(lambda d: d | {"alpha": d["alpha"].flip(0)}),)),
+    Wrong(M, "common change", "the same random number", (tomorrow_with_common_change,)),
+    Wrong(M, "seed inside", "set the seed", (tomorrow_seeded,)),
+    Wrong(M, "normal of the right spread", "not a whole number", (next_day(sales=normal_sales),)),
     Wrong(M, "blank", "still blank", (blank,)),
 ]
 RIGHT += [
@@ -747,6 +863,10 @@ def cost_at_the_mean(stock, sales, too_many, too_few):
 
 def cost_without_clamp(stock, sales, too_many, too_few):
     return (too_many * (stock - sales) + too_few * (sales - stock)).mean()
+
+
+def cost_by_max(stock, sales, too_many, too_few):
+    return (too_many * max(stock - sales, 0) + too_few * max(sales - stock, 0)).mean()
 
 
 C = check.expected_cost
@@ -796,6 +916,19 @@ WRONG += [
         "nothing is squared",
         (cost(lambda left, short, m, f: (m * left**2 + f * short**2).mean()),),
     ),
+    Wrong(
+        C,
+        "median",
+        "the median",
+        (cost(lambda left, short, m, f: (m * left + f * short).median()),),
+    ),
+    Wrong(C, "python's max", "take one number", (cost_by_max,)),
+    Wrong(
+        C,
+        "fixed prices",
+        "are fixed",
+        (cost(lambda left, short, m, f: (0.5 * left + 2 * short).mean()),),
+    ),
     Wrong(C, "no return", "`return`", (cost(lambda left, short, m, f: None),)),
     Wrong(C, "blank", "still blank", (blank,)),
 ]
@@ -842,6 +975,10 @@ def stock_as_share(sales, too_many, too_few):
     return (sales <= sales.mean()).float().mean()
 
 
+def stock_interpolated(sales, too_many, too_few):
+    return sales.quantile(too_few / (too_few + too_many))
+
+
 B = check.best_stock
 WRONG += [
     Wrong(B, "prices swapped", "two prices", (stock_at(lambda m, f: m / (m + f)),)),
@@ -857,6 +994,10 @@ WRONG += [
     Wrong(B, "probability", "that is a probability", (lambda sales, m, f: f / (m + f),)),
     Wrong(B, "share", "that is a probability", (stock_as_share,)),
     Wrong(B, "one too many", "one portion off", (stock_too_strict,)),
+    Wrong(B, "interpolated", "lies between two draws", (stock_interpolated,)),
+    Wrong(B, "rounded mean", "the mean", (lambda sales, m, f: sales.mean().round(),)),
+    Wrong(B, "fixed prices", "are fixed", (stock_at(lambda m, f: 0.8),)),
+    Wrong(B, "one minus the ratio", "both prices", (stock_at(lambda m, f: max(1 - m / f, 0)),)),
     Wrong(B, "for each draw", "a single number", (lambda sales, m, f: sales,)),
     Wrong(B, "no return", "`return`", (lambda sales, m, f: None,)),
     Wrong(B, "not a function", "should be a function", (56,)),

@@ -179,7 +179,7 @@ def test_ice_cream_damaged(tmp_path):
 
 def test_the_long_chains_have_converged():
     summary, draws = load_ice_cream_posterior()
-    assert set(summary.index.get_level_values("version")) == {1, 2, 3}
+    assert set(summary.index.get_level_values("version")) == {1, 2, 4}
     assert summary["r_hat"].max() < 1.01
     assert summary["ess"].min() > 10_000
     assert not summary.isna().to_numpy().any()
@@ -194,12 +194,12 @@ def test_the_long_chains_have_converged():
 
 def test_the_chance_of_tomorrow_s_sales_rises_to_one():
     summary, _ = load_ice_cream_posterior()
-    chance = [summary.loc[3, f"P(sales_11 <= {k})"]["mean"] for k in range(121)]
+    chance = [summary.loc[4, f"P(sales_11 <= {k})"]["mean"] for k in range(121)]
     assert chance == sorted(chance)
     assert chance[0] < 1e-6
     assert chance[-1] == pytest.approx(1, abs=1e-6)
     # The expected sales, both ways: E[n] is the sum of P(n > k).
-    assert sum(1 - p for p in chance) == pytest.approx(summary.loc[3, "rate_11"]["mean"], rel=1e-4)
+    assert sum(1 - p for p in chance) == pytest.approx(summary.loc[4, "rate_11"]["mean"], rel=1e-4)
 
 
 def test_a_missing_posterior_names_the_mend(tmp_path, monkeypatch):

@@ -30,7 +30,7 @@ STORED = 4000  # thinned draws of each version
 FOR_DENSITIES = {
     "1": ("alpha", "beta", "mean_temp"),
     "2": ("alpha", "beta", "gamma", "mean_temp", "mean_humidity"),
-    "3": ("alpha", "beta", "gamma", "rate_11"),
+    "4": ("alpha", "beta", "gamma", "rate_11"),
 }
 
 
@@ -106,7 +106,7 @@ def main(argv: list[str] | None = None) -> int:
     versions = {
         "1": (shop, sensor, sales),
         "2": (humid_shop, sensor, humidity_sensor, sales),
-        "3": (shop_over_time, sensor, humidity_sensor, sales),
+        "4": (shop_over_time, sensor, humidity_sensor, sales),
     }
     summaries, stored = {}, {}
     for version, (model, *args) in versions.items():

@@ -253,7 +253,8 @@ def densities(
             va="top",
             fontsize=8,
         )
-    ax.set_ylim(bottom=0)
+    ax.set_ylim(0, ax.get_ylim()[1] * (1.1 if marks else 1.0))  # room for the texts
+    ax.locator_params(axis="x", nbins=7)
     _finish(ax, xlabel, "density", title)
 
 

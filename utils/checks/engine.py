@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import inspect
 import linecache
 import math
 import sysconfig
@@ -33,6 +34,7 @@ class CheckFailed(AssertionError):  # noqa: N818  (the reader sees this name)
     """An answer is wrong; the lines say what, and what to look at."""
 
     def __init__(self, *lines: str) -> None:
+        lines = tuple(line.strip() for line in lines)
         super().__init__("\n".join(lines))
         self.lines = lines
 
@@ -97,12 +99,18 @@ def exercise(title: str) -> Callable[[Callable], Callable]:
     """
 
     def decorate(check: Callable) -> Callable:
+        names = list(inspect.signature(check).parameters)
+
         @functools.wraps(check)
         def named_check(*answers, **kwargs) -> None:
             answers = tuple(map(_own_copy, answers))
             try:
-                if any(answer is None for answer in answers):
-                    raise NotImplementedError(BLANK)
+                if unset := [name for name, a in zip(names, answers, strict=False) if a is None]:
+                    raise StillBlank(
+                        f"still blank: {' and '.join(f'`{name}`' for name in unset)} "
+                        f"{'is' if len(unset) == 1 else 'are'} None.",
+                        "Set it in the cell above, run that cell, then this one.",
+                    )
                 with leaving_no_trace():
                     pyro.set_rng_seed(SEED)
                     check(*answers, **kwargs)
@@ -135,6 +143,17 @@ def _crash(error: Exception) -> str:
         return f"your code gives a distribution an impossible `{parameter}`.{hint}"
     if isinstance(error, TypeError) and "argument" in text and not reader_line(error):
         return f"your function does not take the arguments that it is called with: {text}."
+    if "Multiple sample sites named" in text:
+        name = text.partition("named ")[2].strip("'")
+        return (
+            f"two sites are named `{name}`, and every site needs a name of its own. "
+            'In a loop, put the number into it, as in f"temp_{t + 1}".'
+        )
+    if "Boolean value of Tensor" in text:
+        return (
+            "Python's `if`, `and`, `max` and `min` take one number, and this tensor holds many. "
+            "For tensors there are .clamp, torch.maximum and torch.where."
+        )
     if "Shape mismatch inside plate" in text:
         text += ". The check brings data of its own size: use len(x), and look at the sums"
     return f"your code raises {type(error).__name__}: {text[:200]}"
@@ -217,7 +236,7 @@ def close_to(
         return
     for twin in twins:
         if close(twin.answer):
-            fail(twin.message)
+            fail(*twin.message.split("\n"))
     if expected.ndim == 0:
         side = "large" if value > expected.to(value) else "small"
         fail(f"`{name}` is {value.item():.6g}: too {side}.", *([hint] if hint else []))
@@ -305,7 +324,7 @@ def reject_unless_same(
                 compare(twin.answer)
             except CheckFailed:
                 continue
-            fail(twin.message)
+            fail(*twin.message.split("\n"))
         raise
 
 

@@ -44,7 +44,7 @@ Draws = Mapping[str, Tensor]
 # ---------------------------------------------------------------------------------- the models
 
 
-def shop(sensor, sales=None, rate=lambda a, b, t, reading: softplus(a + b * (t - 20))):
+def shop(sensor, sales=None, rate=lambda a, b, t, reading, mean: softplus(a + b * (t - 20))):
     """Version 1: portions sold depend on the true temperature, which a sensor measures."""
     alpha = pyro.sample("alpha", dist.Normal(50.0, 10.0))
     beta = pyro.sample("beta", dist.Normal(0.0, 2.0))
@@ -52,7 +52,7 @@ def shop(sensor, sales=None, rate=lambda a, b, t, reading: softplus(a + b * (t -
     with pyro.plate("days", len(sensor)):
         temp = pyro.sample("temp", dist.Normal(mean_temp, 2.0))
         pyro.sample("sensor", dist.Normal(temp, 1.0), obs=sensor)
-        pyro.sample("sales", dist.Poisson(rate(alpha, beta, temp, sensor)), obs=sales)
+        pyro.sample("sales", dist.Poisson(rate(alpha, beta, temp, sensor, mean_temp)), obs=sales)
 
 
 def linear_rate(a, b, g, t, h):
@@ -75,7 +75,11 @@ def humid_shop(sensor, humidity_sensor, sales=None, rate=linear_rate):
         pyro.sample("sales", dist.Poisson(expected), obs=sales)
 
 
-def weather(sensor, humidity_sensor, previous=lambda latent, readings: latent[-1], first_day=1):
+def yesterday(latent, readings):
+    return latent[-1]
+
+
+def weather(sensor, humidity_sensor, previous=yesterday, previous_humidity=yesterday, first_day=1):
     """Version 3: today's temperature and humidity are yesterday's and a change."""
     temps, humidities = [], []
     for t in range(len(sensor)):
@@ -84,7 +88,7 @@ def weather(sensor, humidity_sensor, previous=lambda latent, readings: latent[-1
         if t:
             prior = (
                 dist.Normal(previous(temps, sensor[:t]), 0.7),
-                dist.Normal(previous(humidities, humidity_sensor[:t]), 6.0),
+                dist.Normal(previous_humidity(humidities, humidity_sensor[:t]), 6.0),
             )
         temps.append(pyro.sample(f"temp_{day}", prior[0]))
         humidities.append(pyro.sample(f"humidity_{day}", prior[1]))
@@ -96,7 +100,7 @@ def weather(sensor, humidity_sensor, previous=lambda latent, readings: latent[-1
 
 
 def shop_over_time(sensor, humidity_sensor, sales, rate=linear_rate, day_of=lambda t: t):
-    """Version 3 with the sales."""
+    """Version 4: the weather of version 3, and the sales."""
     alpha = pyro.sample("alpha", dist.Normal(50.0, 10.0))
     beta = pyro.sample("beta", dist.Normal(0.0, 2.0))
     gamma = pyro.sample("gamma", dist.Normal(0.0, 0.5))
@@ -178,34 +182,43 @@ def shop_model(answer) -> None:
         twins=[
             twin(
                 "`sales`: beta multiplies temp − 20, so that alpha is the sales at 20 degrees.",
-                lambda a, b, t, reading: softplus(a + b * t),
+                lambda a, b, t, reading, mean: softplus(a + b * t),
             ),
             twin(
                 "`sales` depends on the sensor's reading; customers feel the true temperature.",
-                lambda a, b, t, reading: softplus(a + b * (reading - 20)),
+                lambda a, b, t, reading, mean: softplus(a + b * (reading - 20)),
+            ),
+            twin(
+                "`sales`: beta multiplies temp − 20, not the distance from the mean temperature.",
+                lambda a, b, t, reading, mean: softplus(a + b * (t - mean)),
+            ),
+            twin(
+                "`sales`: beta multiplies temp − 20; 15 is the mean of the prior.",
+                lambda a, b, t, reading, mean: softplus(a + b * (t - 15)),
             ),
             twin(
                 "`sales`: the sign of the slope is reversed.",
-                lambda a, b, t, reading: softplus(a - b * (t - 20)),
+                lambda a, b, t, reading, mean: softplus(a - b * (t - 20)),
             ),
             twin(
                 "`sales`: you have alpha and beta the other way round.",
-                lambda a, b, t, reading: softplus(b + a * (t - 20)),
+                lambda a, b, t, reading, mean: softplus(b + a * (t - 20)),
             ),
             twin(
-                "`sales`: the slope beta is missing.", lambda a, b, t, reading: softplus(a + t - 20)
+                "`sales`: the slope beta is missing.",
+                lambda a, b, t, reading, mean: softplus(a + t - 20),
             ),
             twin(
                 "`sales`: the intercept alpha is missing.",
-                lambda a, b, t, reading: softplus(b * (t - 20)),
+                lambda a, b, t, reading, mean: softplus(b * (t - 20)),
             ),
             twin(
                 "`sales`: softplus is taken of the *whole* linear predictor, alpha included.",
-                lambda a, b, t, reading: a + softplus(b * (t - 20)),
+                lambda a, b, t, reading, mean: a + softplus(b * (t - 20)),
             ),
             twin(
                 "`sales`: softplus is taken twice.",
-                lambda a, b, t, reading: softplus(softplus(a + b * (t - 20))) + 0 * reading,
+                lambda a, b, t, reading, mean: softplus(softplus(a + b * (t - 20))) + 0 * reading,
             ),
         ],
     )
@@ -303,6 +316,15 @@ def humid_shop_model(answer) -> None:
                 "`sales`: beta multiplies temp − 20, and gamma humidity − 80.",
                 lambda a, b, g, t, h: softplus(a + b * t + g * h),
             ),
+            Twin(
+                lambda sensor, humidity_sensor, sales=None: humid_shop(
+                    sensor,
+                    humidity_sensor,
+                    sales,
+                    lambda a, b, g, t, h: linear_rate(a, b, g, t, humidity_sensor),
+                ),
+                "`sales` depends on the hygrometer's reading; customers feel the true humidity.",
+            ),
             twin(
                 "`sales`: the humidity does not enter the rate yet.",
                 lambda a, b, g, t, h: softplus(a + b * (t - 20)),
@@ -353,13 +375,24 @@ def weather_model(answer) -> None:
                 "  The sites of the first day are temp_1, humidity_1 and so on.",
                 first_day=0,
             ),
-            twin(
-                "a day depends on yesterday's *reading*; it should on yesterday's true value.",
-                previous=lambda latent, readings: readings[-1],
-            ),
-            twin(
-                "every day depends on the first one; it should depend on the day before.",
-                previous=lambda latent, readings: latent[0],
+            *(
+                twin(message, **{which: wrong for which in changed})
+                for changed in (
+                    ("previous", "previous_humidity"),
+                    ("previous",),
+                    ("previous_humidity",),
+                )
+                for message, wrong in (
+                    (
+                        "a day depends on yesterday's *reading*; it should on yesterday's true "
+                        "value.",
+                        lambda latent, readings: readings[-1],
+                    ),
+                    (
+                        "every day depends on the first one; it should depend on the day before.",
+                        lambda latent, readings: latent[0],
+                    ),
+                )
             ),
             Twin(
                 independent_days,
@@ -431,6 +464,36 @@ def filter_step(answer) -> None:
             twin(
                 "the gain compares variances: noise_sd is squared in it.",
                 with_gain(lambda v, r: v / (v + r)),
+            ),
+            twin(
+                "variances are squares of standard deviations: square step_sd and noise_sd.",
+                with_gain(lambda v, r: v / (v + r), lambda v, q: v + q),
+            ),
+            twin(
+                "step_sd and noise_sd have changed places.",
+                lambda m, v, y, q, r: _filter_step(m, v, y, r, q),
+            ),
+            twin(
+                "the gain is computed from yesterday's variance; it takes the *predicted* one.",
+                lambda m, v, y, q, r: (
+                    m + right_gain(v, r) * (y - m),
+                    (1 - right_gain(v, r)) * (v + q**2),
+                ),
+            ),
+            twin(
+                "the gain multiplies y − m, the difference, not the reading itself.",
+                lambda m, v, y, q, r: (
+                    m + right_gain(v + q**2, r) * y,
+                    _filter_step(m, v, y, q, r)[1],
+                ),
+            ),
+            twin(
+                "the numbers 0.7 and 1.0 are fixed: use the arguments step_sd and noise_sd.",
+                lambda m, v, y, q, r: _filter_step(m, v, y, 0.7, 1.0),
+            ),
+            twin(
+                "the mean has not moved: the reading pulls it by gain times y − m.",
+                lambda m, v, y, q, r: (m, _filter_step(m, v, y, q, r)[1]),
             ),
             twin(
                 "the gain has the two variances the other way round: a noisier sensor counts less.",
@@ -554,9 +617,10 @@ def shop_in_time(answer) -> None:
 
 @exercise("Exercise 7, tomorrow")
 def tomorrow(answer) -> None:
-    n = 100_000
+    n = 20_000
 
-    def moments(result: Any) -> tuple[float, float, float, float]:
+    def draw(draws: Draws) -> tuple[Tensor, Tensor]:
+        result = answer(dict(draws))
         if not isinstance(result, tuple | list) or len(result) != 2:
             fail("`tomorrow` should return two tensors, `rate` and `sales`.")
         for name, values in zip(("rate", "sales"), result, strict=True):
@@ -568,42 +632,62 @@ def tomorrow(answer) -> None:
                     f"yours has shape {tuple(values.shape)}.",
                     "A distribution made from n means draws n numbers in one call.",
                 )
-        rate, sales = (values.double() for values in result)
-        return rate.mean().item(), rate.std().item(), sales.mean().item(), sales.std().item()
+        return result[0], result[1]
 
     # All draws alike, so that every spread comes from what `tomorrow` adds.
     def alike(**values: float) -> dict[str, Tensor]:
         base = {"alpha": 900.0, "beta": 0.0, "gamma": 0.0, "temp_10": 22.0, "humidity_10": 70.0}
         return {name: torch.full((n,), value) for name, value in (base | values).items()}
 
-    if moments(answer(alike()))[1] > 1:
+    rate, sales = draw(alike())
+    if torch.equal(draw(alike())[1], sales) and not torch.equal(rate, sales):
+        fail("it draws the same tomorrow each time.", "Does it set the seed of the random numbers?")
+    if rate.std() > 1:
         fail("`rate` is the expected number itself. Have `rate` and `sales` changed places?")
     for coefficient, value, what, centred, shift, sd, wrong in (
         ("beta", 10.0, "temperature", "temp − 20", 2.0, 0.7, {"variance": 0.49, "noise": 1.0}),
         ("gamma", 1.5, "humidity", "humidity − 80", -10.0, 6.0, {"variance": 36.0, "noise": 4.0}),
     ):
-        mean, spread, _, _ = moments(answer(alike(**{coefficient: value})))
+        rate, _ = draw(alike(**{coefficient: value}))
+        mean, spread = rate.mean().item(), rate.std().item()
         if abs(mean - 900) < 0.5 and spread < 0.1:
             fail(f"`rate`: the {what} does not enter; its coefficient is {coefficient}.")
         _check_step(what, spread / value, sd, wrong)
         if abs(mean - 900 - value * shift) > 1:
             fail(f"`rate`: {coefficient} multiplies {centred}.")
-    rate_mean, _, sales_mean, sales_spread = moments(answer(alike()))
-    if abs(sales_mean - rate_mean) > 0.5:
-        fail(f"`sales` is {sales_mean:.1f} on average where the rate is {rate_mean:.1f}.")
-    if sales_spread < 0.1:
+    # Scaled so that both changes move the rate by 42: independent ones add up to 59, equal to 84.
+    if draw(alike(beta=60.0, gamma=7.0))[0].std() > 70:
+        fail(
+            "the temperature and the humidity change by the same random number.",
+            "Each has an overnight change of its own.",
+        )
+
+    rate, sales = draw(alike())
+    if torch.equal(rate, sales):
         fail("`sales` is the expected number itself; draw from the Poisson distribution.")
-    if abs(sales_spread - 30) > 0.5:
-        fail("`sales` does not have the spread of a Poisson distribution with this rate.")
-    low, _, low_sales, _ = moments(answer(alike(alpha=-3.0)))
+    if not torch.equal(sales, sales.round()):
+        fail("`sales` is not a whole number; the distribution of a count is Poisson.")
+    if abs(sales.mean() - rate.mean()) > 1.5 or abs(sales.std() - 30) > 1:
+        fail("`sales` does not have the mean and the spread of a Poisson distribution.")
+    low, low_sales = draw(alike(alpha=-3.0))
     expected = softplus(torch.tensor(-3.0)).item()
-    if abs(low - expected) > 1e-3 or abs(low_sales - expected) > 0.01:
+    if abs(low.mean() - expected) > 1e-3 or abs(low_sales.mean() - expected) > 0.01:
         fail("`rate`: a negative predictor occurs, too; softplus keeps the rate positive.")
     # The same tomorrow for expected and actual sales: given the rate, only Poisson noise is left.
-    result = answer(alike(beta=30.0))
-    residual = ((result[1] - result[0]) / result[0].clamp(min=1).sqrt()).std().item()
-    if abs(residual - 1) > 0.1:
+    rate, sales = draw(alike(beta=30.0))
+    if abs(((sales - rate) / rate.sqrt()).std() - 1) > 0.1:
         fail("`sales` is drawn from another rate than the one that you return.")
+    # All draws different: each goes with its own values.
+    spread = {"alpha": 900, "beta": 5, "gamma": 1, "temp_10": 30, "humidity_10": 90}
+    draws = {name: value * (1 + 0.3 * torch.rand(n)) for name, value in spread.items()}
+    today = linear_rate(*(draws[name] for name in ("alpha", "beta", "gamma")),
+                        draws["temp_10"], draws["humidity_10"])  # fmt: skip
+    change = ((0.7 * draws["beta"]) ** 2 + (6 * draws["gamma"]) ** 2).sqrt()
+    if ((draw(draws)[0] - today).abs() > 6 * change).any():
+        fail(
+            "a draw's rate is not computed from that draw's own values.",
+            "No means over the draws, and no change of their order.",
+        )
 
 
 def _check_step(what: str, spread: float, right: float, wrong: Mapping[str, float]) -> None:
@@ -693,6 +777,18 @@ def expected_cost(answer) -> None:
                 wrong(lambda left, short, m, f: (m * left**2 + f * short**2).mean()),
                 "the cost is proportional to the number of portions; nothing is squared.",
             ),
+            Twin(
+                wrong(lambda left, short, m, f: (m * left + f * short).median()),
+                "that is the median; the expected cost is the mean.",
+            ),
+            Twin(
+                wrong(lambda left, short, m, f: (m * (left + short) + f * (left + short)).mean()),
+                "each portion off costs both prices: .abs() cannot tell left over from missing.",
+            ),
+            Twin(
+                wrong(lambda left, short, m, f: (0.5 * left + 2.0 * short).mean()),
+                "the prices 0.5 and 2 are fixed: use the arguments too_many and too_few.",
+            ),
         ],
     )
 
@@ -701,38 +797,58 @@ def expected_cost(answer) -> None:
 def best_stock(answer) -> None:
     if not callable(answer):
         fail(f"`best_stock` should be a function, not {type(answer).__name__}.")
-    sales = dist.Poisson(torch.tensor(50.0)).sample((20_001,))
+    tens = torch.arange(10.0, 101.0, 10.0)  # any two draws are ten apart
+    skewed = torch.poisson(dist.Gamma(4.0, 0.08).sample((20_001,)))
 
-    def quantile(probability: float) -> float:
-        return sales.quantile(probability, interpolation="higher").item()
+    for sales, too_many, too_few in ((skewed, 0.5, 2.0), (skewed, 3.0, 1.0), (tens, 7.0, 18.0)):
 
-    for too_many, too_few in ((0.5, 2.0), (3.0, 1.0)):
+        def quantile(probability: float, sales=sales) -> float:
+            return sales.quantile(probability, interpolation="higher").item()
+
+        p = too_few / (too_few + too_many)
+        right = quantile(p)
         value = answer(sales, too_many, too_few)
+        number = None
+        if isinstance(value, float | int | Tensor) and torch.as_tensor(value).numel() == 1:
+            number = float(value)
+            if 0 < number < 1:
+                fail(
+                    "that is a probability; the stock is the number of portions that it belongs to."
+                )
+            if number != right and number == sales.quantile(p).item():
+                fail(
+                    f"your quantile lies between two draws ({number:g}).",
+                    "torch's quantile interpolates; the stock is the smallest number that is enough.",
+                )
+        mean = sales.mean().item()
         twins = {
             "the two prices have changed places: if a shortage costs more, stock more.": quantile(
-                too_many / (too_many + too_few)
+                1 - p
             ),
-            "that is the median of the sales, whatever the prices.": quantile(0.5),
-            "that is the mean of the sales, whatever the prices.": sales.mean().item(),
+            "that is the median of the sales, whatever the prices.": sales.median().item(),
+            "that is the mean of the sales, whatever the prices.": mean,
+            "that is the mean of the sales, whatever the prices": round(mean),
             "that is the largest number of sales.": sales.max().item(),
             "the probability is too_few / (too_few + too_many).": quantile(
                 min(too_few / too_many, too_many / too_few)
             ),
+            "the probability is too_few / (too_few + too_many), with both prices.": quantile(
+                max(1 - too_many / too_few, 0)
+            ),
+            "the prices 0.5 and 2 are fixed: use the arguments too_many and too_few.": quantile(
+                0.8
+            ),
         }
-        right = quantile(too_few / (too_few + too_many))
-        number = torch.as_tensor(value).detach() if value is not None else None
-        if number is not None and number.numel() == 1 and 0 < number.item() < 1:
-            fail("that is a probability; the stock is the number of portions that it belongs to.")
-        if number is not None and number.numel() == 1 and number.item() in (right - 1, right + 1):
+        if number is not None and number in (right - 1, right + 1):
             fail(
                 "one portion off: the smallest number that is enough with that probability.",
                 "Is the probability that of sales ≤ stock?",
             )
         close_to(
             "best_stock",
-            value if not isinstance(value, Tensor) else value.reshape(value.shape),
+            value,
             right,
             tolerance=1e-3,
-            twins=[Twin(number, message) for message, number in twins.items()],
+            twins=[Twin(wrong, message) for message, wrong in twins.items()],
             hint="It is a quantile of the draws, at the probability of the formula.",
         )

@@ -57,6 +57,8 @@ def same_model(
         with_data = [c for c in calls if _observed(_trace(other, c))]
         for c in with_data or calls:
             _compare_batched(answer, other, c)
+        for c in calls:
+            _compare_gradients(answer, other, c)
 
     reject_unless_same(compare, reference, twins)
 
@@ -114,6 +116,12 @@ def _compare_names(mine: dict[str, dict], theirs: dict[str, dict], trace: Trace,
     missing = [name for name in theirs if name not in mine]
     extra = [name for name in mine if name not in theirs]
     for name in missing:
+        base, _, number = name.rpartition("_")
+        if number.isdigit() and f"{base}_{int(number) - 1}" in mine:
+            fail(
+                f"the {what} has a site `{base}_{int(number) - 1}`, but no `{name}`.",
+                "Does its loop end too early? A `return` inside the loop would do that.",
+            )
         if near := _nearest(name, extra):
             fail(
                 f"the {what} has no site named `{name}`; the nearest is `{near}`.",
@@ -151,9 +159,22 @@ def _compare_sites(mine_trace: Trace, theirs_trace: Trace, c: Call, fixed: set[s
             )
     for name, other in theirs.items():
         _compare_shapes(name, mine[name], other)
+    _compare_data(mine, theirs)
     for name, other in theirs.items():
         _reject_swapped(name, mine, theirs, fixed)
         _compare_supports(name, mine[name], other)
+
+
+def _compare_data(mine: dict[str, dict], theirs: dict[str, dict]) -> None:
+    """Fail if a site is observed, but with other data than its own."""
+    observed = {name: site["value"] for name, site in theirs.items() if site["is_observed"]}
+    for name, value in observed.items():
+        if _alike(mine[name]["value"], value):
+            continue
+        for other, data in observed.items():
+            if data.shape == value.shape and _alike(mine[name]["value"], data):
+                fail(f"`{name}` is observed with the data of `{other}`.", "Look at its `obs=`.")
+        fail(f"`{name}` is observed, but not with the data given.", "Look at its `obs=`.")
 
 
 def _plates(site: dict) -> list[str]:
@@ -198,6 +219,11 @@ def _compare_shapes(name: str, site: dict, other: dict) -> None:
         )
     if not want:
         fail(f"`{name}` should be a single number; yours has shape {shape}.")
+    if not shape and _plates(other):
+        fail(
+            f"`{name}` is a single number; there should be one for each data point.",
+            "Put its pyro.sample inside `with pyro.plate(name, size):`, as large as the data.",
+        )
     fail(
         f"`{name}` has shape {shape}; with these data it should be {want}.",
         "Use the model's arguments, not variables of the notebook."
@@ -266,6 +292,31 @@ def _compare_densities(answer: Callable, reference: Callable, c: Call) -> None:
         )
 
 
+def _compare_gradients(answer: Callable, reference: Callable, c: Call) -> None:
+    """Inference follows the gradient of the log joint: no value may be cut off from it."""
+    latent = {
+        name: site["value"].detach().requires_grad_()
+        for name, site in _sites(_trace(reference, c)).items()
+        if not site["is_observed"] and site["value"].is_floating_point()
+    }
+    if not latent:
+        return
+
+    def gradients(model: Callable) -> tuple[Tensor | None, ...]:
+        total = _trace(poutine.condition(model, data=latent), c).log_prob_sum()
+        if not total.requires_grad:
+            return (None,) * len(latent)
+        return torch.autograd.grad(total, list(latent.values()), allow_unused=True)
+
+    for name, mine, theirs in zip(latent, gradients(answer), gradients(reference), strict=True):
+        if theirs is None or (mine is not None and torch.allclose(mine, theirs, 1e-2, 1e-3, True)):
+            continue
+        fail(
+            f"the log-density is right, but not its gradient in `{name}`, which inference follows.",
+            "torch.tensor(...), .detach(), .item() and float() cut a value off: use it as it is.",
+        )
+
+
 def _equal(a: float, b: float) -> bool:
     return a == b or abs(a - b) <= 1e-3 * (1 + abs(b))
 
@@ -312,7 +363,10 @@ def _diagnose(name: str, mine: dict[str, dict], theirs: dict[str, dict]) -> list
         if _alike(p["scale"] ** 2, q["scale"]):
             return [f"`{name}`: one square root too many in the standard deviation."]
         if _alike(p["scale"], 1 / q["scale"]) or _alike(p["scale"], 1 / q["scale"] ** 2):
-            return [f"`{name}`: its scale is a precision; {family} takes a standard deviation."]
+            return [
+                f"`{name}`: its scale is one over what it should be. Is it a precision?",
+                f"{family} takes a standard deviation.",
+            ]
     if {"concentration", "rate"} <= set(differing) and (
         _alike(p["concentration"], q["rate"]) and _alike(p["rate"], q["concentration"])
     ):
