@@ -802,7 +802,7 @@ WRONG += [
     Wrong(
         M,
         "normal sales",
-        "spread of a Poisson",
+        "not a whole number",
         (next_day(sales=lambda rate: dist.Normal(rate, 1.0).sample()),),
     ),
     Wrong(M, "sales only", "two tensors", (next_day(returns=lambda rate, sales: sales),)),
