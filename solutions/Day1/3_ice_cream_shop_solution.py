@@ -1080,8 +1080,8 @@ show_scorecard(scorecard)
 
 # %% [markdown]
 # Over the seeds 0 to 9 every mean is within 0.05 standard deviations of the truth, every standard
-# deviation within 6.5%, and every probability itself (not its odds) within 0.013. The check allows a
-# little more:
+# deviation within 6.5%, and every probability itself (not its odds) within 0.013. The check allows
+# a little more:
 
 # %% tags=["nbval-check-output"]
 check.scorecard_within(scorecard, mean=0.1, sd=0.07, probability=0.02)
