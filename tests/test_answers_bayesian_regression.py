@@ -262,10 +262,10 @@ WRONG += [
           (linear(observe=lambda y: torch.ones(3, 1)),)),
     Wrong(M, "mean of x", "is the same for all data points",
           (linear(likelihood=lambda a, b, s, x: dist.Normal(a + b * x.mean(), s.sqrt())),)),
-    Wrong(M, "other family", "look at the formula",
+    Wrong(M, "other family", "formula says something else",
           (linear(prior0=lambda: dist.Laplace(0.0, 10.0)),)),
     Wrong(M, "loop", "no site named `y`", (linear_with_loop,)),
-    Wrong(M, "notebook's x", "Use the model's arguments", (linear_of_global_x,)),
+    Wrong(M, "notebook's x", "from the model's arguments", (linear_of_global_x,)),
     Wrong(M, "blank", "still blank", (blank_model,)),
     Wrong(M, "not a function", "a model is a function", (3,)),
     Wrong(M, "no data argument", "does not take the arguments", (lambda x: None,)),
@@ -489,7 +489,7 @@ WRONG += [
               logits=b + w[0] * x[:, 0] + w[1] * x[:, 1])),)),
     Wrong(L, "wrong covariance", "variances of your MultivariateNormal",
           (logistic(w=lambda: dist.MultivariateNormal(torch.zeros(2), 2.5 * torch.eye(2))),)),
-    Wrong(L, "@", "not for a batch of draws",
+    Wrong(L, "@", "not for many draws",
           (logistic(likelihood=lambda b, w, x: dist.Bernoulli(logits=b + x @ w)),)),
 ]  # fmt: skip
 RIGHT += [

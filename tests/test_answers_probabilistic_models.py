@@ -93,8 +93,13 @@ def blank(*arguments):
     raise NotImplementedError
 
 
+def with_another_argument(reading=None):
+    return temperature()(reading)
+
+
 T = check.temperature_model
 WRONG = [
+    Wrong(T, "argument renamed", "unexpected keyword argument 'sensor'", (with_another_argument,)),
     Wrong(T, "variance", "you gave the variance", (temperature(lambda: dist.Normal(15.0, 4.0)),)),
     Wrong(T, "no obs", "ignores the data", (temperature(observe=lambda sensor: None),)),
     Wrong(T, "temp observed", "readings of `sensor`", (temp_observed,)),
@@ -333,8 +338,14 @@ def with_precedence_slip(prior_mean, prior_sd, reading, noise_sd):
     return prior_mean / prior_sd**2 + reading / noise_sd**2 / precision, precision**-0.5
 
 
+def posterior_with_carets(prior_mean, prior_sd, reading, noise_sd):
+    precision = 1 / prior_sd ^ 2 + 1 / noise_sd ^ 2
+    return prior_mean, precision**-0.5
+
+
 N = check.normal_posterior
 WRONG += [
+    Wrong(N, "carets", "the square of x is x**2", (posterior_with_carets,)),
     Wrong(N, "variance", "is a variance", (posterior(sd=lambda a, b: 1 / (a + b)),)),
     Wrong(N, "precision", "is the precision", (posterior(sd=lambda a, b: a + b),)),
     Wrong(N, "root precision", "square root of the precision",
@@ -456,8 +467,19 @@ def guide_with_functions(sensor=None):
     return {"temp": pyro.sample("temp", q)}
 
 
+def guide_with_one_name(sensor=None):
+    mean = pyro.param("mean", torch.tensor(15.0))
+    scale = pyro.param("mean", torch.tensor(1.0), constraint=constraints.positive)
+    return {"temp": pyro.sample("temp", dist.Normal(mean, scale))}
+
+
 G = check.guide
 WRONG += [
+    Wrong(G, "numbers taken out", "`mean` does not reach",
+          (a_guide(lambda mean, scale: dist.Normal(mean.item(), scale.item())),)),
+    Wrong(G, "detached", "`mean` does not reach",
+          (a_guide(lambda mean, scale: dist.Normal(mean.detach(), scale)),)),
+    Wrong(G, "one name for both", "Do both have the same name", (guide_with_one_name,)),
     Wrong(G, "no constraint", "keeps `scale` positive", (a_guide(constrained=False),)),
     Wrong(G, "site misspelt", "nearest is `temperature`", (a_guide(site="temperature"),)),
     Wrong(G, "param misspelt", "no parameter named `mean`", (a_guide(names=("loc", "scale")),)),
@@ -474,7 +496,7 @@ WRONG += [
     Wrong(G, "exp", "no exp", (a_guide(lambda mean, scale: dist.Normal(mean, scale.exp())),)),
     Wrong(G, "variance", "no square root",
           (a_guide(lambda mean, scale: dist.Normal(mean, scale.sqrt())),)),
-    Wrong(G, "prior's sd", "does not have `scale`",
+    Wrong(G, "prior's sd", "`scale` does not reach",
           (a_guide(lambda mean, scale: dist.Normal(mean, 2.0)),)),
     Wrong(G, "starts at 0", "it should start at 15", (a_guide(start=(0.0, 1.0)),)),
     Wrong(G, "a point", "single point", (a_guide(lambda mean, scale: dist.Delta(mean)),)),
@@ -584,7 +606,7 @@ WRONG += [
     Wrong(D, "sensor outside", "no plate says", (days_sensor_outside,)),
     Wrong(D, "no plate", "no plate says", (days_without_plate,)),
     Wrong(D, "to_event", "declare them with pyro.plate", (days_as_vectors,)),
-    Wrong(D, "ten for n", "Use the model's arguments", (days(size=lambda n: 10),)),
+    Wrong(D, "ten for n", "from the model's arguments", (days(size=lambda n: 10),)),
     Wrong(D, "no obs", "ignores the data", (days(observe=lambda sensor: None),)),
     Wrong(D, "variance", "you gave the variance", (days(lambda: dist.Normal(15.0, 4.0)),)),
     Wrong(D, "names", "nearest is `temps`", (days(names=("temps", "sensor")),)),
@@ -766,9 +788,9 @@ WRONG += [
     Wrong(R, "df 30", "the df of its StudentT", (robust(lambda t, s: dist.StudentT(30.0, t, s)),)),
     Wrong(R, "normal noise", "`noise` should be any positive number",
           (robust(noise=lambda: dist.Normal(1.0, 0.5)),)),
-    Wrong(R, "noise 1", "the mean (loc) of its LogNormal",
+    Wrong(R, "noise 1", "the loc of its LogNormal",
           (robust(noise=lambda: dist.LogNormal(1.0, 0.5)),)),
-    Wrong(R, "t prior", "`temp` is not of the family StudentT",
+    Wrong(R, "t prior", "`temp` has the family StudentT",
           (robust(temp=lambda: dist.StudentT(3.0, 15.0, 2.0)),)),
     Wrong(R, "no obs", "ignores the data", (robust(observe=lambda sensor: None),)),
     Wrong(R, "temp inside", "every data point gets its own", (robust_temp_inside,)),

@@ -247,7 +247,7 @@ def test_same_model_on_the_thermometer(answer, part):
         (lambda: dist.Gamma(2.0, 1.0), None),
         (lambda: dist.Gamma(1.0, 2.0), "the wrong way round"),
         (lambda: dist.Gamma(2.0, 3.0), "the rate of its Gamma is not"),
-        (lambda: dist.Exponential(1.0), "not of the family Exponential"),
+        (lambda: dist.Exponential(1.0), "has the family Exponential"),
         (lambda: dist.Beta(2.0, 1.0), "`r` should be any positive number"),
         (lambda: dist.Poisson(2.0), "a continuous distribution"),
     ],

@@ -177,11 +177,13 @@ def test_intervals_reach_from_low_to_high_side_by_side():
     draw_intervals()
     containers = plt.gca().containers
     ends = [c.lines[2][0].get_segments()[1][:, 1].tolist() for c in containers]
-    assert ends == [[3, 3], [2, 4], [2.5, 5]]
-    second = [c.lines[0].get_xdata()[1] for c in containers]
+    assert ends == [[2, 4], [2.5, 5]]
+    (points,) = [line for line in plt.gca().lines if line.get_label() == "reading"]
+    assert points.get_ydata()[1] == 3  # without width: a point, and no bar in the legend either
+    second = [points.get_xdata()[1], *(c.lines[0].get_xdata()[1] for c in containers)]
     assert second == sorted(second)
     assert second[1] == pytest.approx(2)
-    assert containers[2].lines[0].get_color() == "black"
+    assert containers[1].lines[0].get_color() == "black"
 
 
 def test_shapes_refuses_what_it_cannot_draw():

@@ -642,6 +642,9 @@ def intervals(
         i = None if name == "exact" else next(colours)
         colour, marker = ("black", "_") if i is None else (PALETTE[i], MARKERS[i])
         x = np.arange(1, len(centre) + 1) + 0.2 * (k - (len(groups) - 1) / 2)
+        if np.allclose(low, high):
+            ax.plot(x, centre, color=colour, marker=marker, ms=5.5, ls="", label=name)
+            continue
         drawn = ax.errorbar(
             x, centre, yerr=[centre - low, high - centre], color=colour, fmt=marker, ms=5.5,
             lw=1.5, label=name,

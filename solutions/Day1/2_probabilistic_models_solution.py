@@ -103,7 +103,8 @@ pyro.set_rng_seed(SEED)
 #
 # A **probabilistic model** tells a story of how data come about, chance included. In Pyro the story
 # is a Python function that draws random numbers: a *stochastic* function. Here is a short one. You
-# wait for a bus for up to 10 minutes; the ride then takes 15 minutes, give or take 2:
+# wait for a bus for up to 10 minutes; the ride then takes 15 minutes, give or take 2 (the standard
+# deviation):
 #
 # $$\text{wait} \sim \mathcal{U}(0, 10), \qquad
 # \text{journey} \mid \text{wait} \sim \mathcal{N}(\text{wait} + 15,\ 2^2).$$
@@ -122,8 +123,8 @@ def journey_model(journey=None):
 # %% [markdown]
 # `pyro.sample(name, distribution)` draws a value, as `distribution.sample()` does, **and** tells
 # Pyro that there is a random quantity of this name: a *sample site*, or site for short. The name
-# must be a text, and different for each site. The second site depends on the first, simply because
-# its distribution is made from `wait`. Every call tells the story anew:
+# must be a string, and different for each site. The second site depends on the first, simply
+# because its distribution is made from `wait`. Every call tells the story anew:
 
 # %%
 print("five journeys (minutes):", [round(journey_model().item(), 1) for _ in range(5)])
@@ -148,7 +149,7 @@ print("five journeys (minutes):", [round(journey_model().item(), 1) for _ in ran
 # <details><summary>Hint</summary>
 #
 # It has the same two lines as `journey_model`, with other names and distributions. Assign what
-# `pyro.sample` returns for the second site to a variable and return that.
+# `pyro.sample` returns for the second site to `sensor`, which the last line returns.
 #
 # </details>
 
@@ -198,7 +199,7 @@ def table_of_sites(trace):
     trace.compute_log_prob()
     rows = {
         name: {
-            "distribution": str(site["fn"]),
+            "distribution": f"Normal({site['fn'].loc:.2f}, {site['fn'].scale:.2f})",
             "value": site["value"].item(),
             "observed": site["is_observed"],
             "log density": site["log_prob"].item(),
@@ -212,8 +213,8 @@ def table_of_sites(trace):
 table_of_sites(trace)
 
 # %% [markdown]
-# The distribution of `sensor` has the value of `temp` as its mean: this is how the sites hang
-# together. The sum of the last column is
+# The distribution of `sensor` has the value of `temp` as its mean: this is how one site
+# depends on the other. The sum of the last column is
 #
 # $$\ln p(\text{temp}, \text{sensor}) =
 # \ln p(\text{temp}) + \ln p(\text{sensor} \mid \text{temp}),$$
@@ -253,15 +254,15 @@ pyro.set_rng_seed(SEED)
 table_of_sites(poutine.trace(temperature_model).get_trace(sensor=reading))
 
 # %% [markdown]
-# The two are one and the same. And mark what observing does *not* do: `temp` was drawn from
-# $\mathcal{N}(15, 2^2)$ as before. It is still the temperature of somebody who has not looked at
-# the sensor. Drawing conclusions from the data is the business of *inference*, in section 3. What
-# inference needs from a model is the log joint, at values of its own choice.
+# The two are one and the same. And note what observing does *not* do: `temp` was drawn from
+# $\mathcal{N}(15, 2^2)$ as before, as if there were no reading. Drawing conclusions from the data
+# is the business of *inference*, in section 3. What inference needs from a model is the log joint,
+# at values of its own choice.
 #
 # ### ✏️ Exercise 2: the log joint
 #
 # Complete `log_joint`: set `total` to $\ln p(\text{temp}, \text{sensor})$ of `temperature_model` at
-# the two values given. Write down no density yourself: let the model compute it.
+# the two values given, both tensors. Write down no density yourself: let the model compute it.
 #
 # <details><summary>Hint</summary>
 #
@@ -298,7 +299,8 @@ check.log_joint(log_joint)
 #
 # ### 3.1 On a grid
 #
-# With one unknown, an integral is a sum over a fine grid. Your `log_joint`, at 1001 temperatures:
+# With one unknown, an integral is nearly a sum over a fine grid. Your `log_joint`, at 1001
+# temperatures:
 
 # %%
 grid = torch.linspace(5.0, 25.0, 1001)
@@ -377,7 +379,7 @@ print(f"p(sensor = 18)         = {evidence:.4f}")
 # ### ✏️ Exercise 4: two normals make a normal
 #
 # Complete `normal_posterior` with these formulas: `mean` is $m$, and `sd` is $s$ (**not** $s^2$).
-# All arguments are tensors.
+# All arguments are tensors: single numbers, or vectors for many readings at once.
 #
 # <details><summary>Hint</summary>
 #
@@ -409,7 +411,7 @@ print(f"sd[temp | sensor = 18] = {exact_sd:.4f}")
 print(f"p(sensor = 18)         = {math.exp(exact_log_evidence):.4f}")
 
 # %% [markdown]
-# The same numbers, to four digits. (The evidence is a density of $\mathcal{N}(15, 5)$, the
+# The same numbers, to four decimals. (The evidence is a density of $\mathcal{N}(15, 5)$, the
 # distribution of readings that you simulated in section 1.)
 #
 # ### 3.3 By variational inference
@@ -423,14 +425,15 @@ print(f"p(sensor = 18)         = {math.exp(exact_log_evidence):.4f}")
 #
 # $$q(\text{temp}) = \mathcal{N}(\text{mean},\ \text{scale}^2).$$
 #
-# A parameter is no random quantity. `pyro.param(name, initial_value)` declares it, and returns its
-# present value; Pyro keeps that value in the *parameter store*, and the optimisation changes it
+# A parameter is not a random quantity. `pyro.param(name, initial_value)` declares it, and returns
+# its present value; Pyro keeps that value in the *parameter store*, and the optimisation changes it
 # there. A parameter that must be positive needs `constraint=constraints.positive` as well.
 #
 # ### ✏️ Exercise 5: your first guide
 #
 # Write the guide. Its parameters are `mean`, initially 15, and `scale`, initially 1 and always
-# positive; its only site is `temp`. It takes the same argument as the model, but ignores it.
+# positive; its only site is `temp`. It takes the same argument as the model, but ignores it. (It
+# returns its draw by name, so that draws can be collected later.)
 #
 # <details><summary>Hint</summary>
 #
@@ -462,7 +465,8 @@ check.guide(guide)
 #
 # over draws of `temp` from the guide: again, all that the model has to deliver is its log joint.
 # **SVI** (*stochastic* variational inference) estimates the ELBO from a number of draws, follows
-# its gradient a small step uphill, and repeats. This is the whole loop, once:
+# its gradient (the slope in each parameter) a small step uphill, and repeats. This is the whole
+# loop, once:
 
 # %%
 pyro.set_rng_seed(SEED)
@@ -488,8 +492,8 @@ for _ in range(steps):
 #   long at first, to arrive quickly, and then shorter and shorter (`lrd` is the factor from one
 #   step to the next), to come to rest.
 # - `num_particles=512`: each step averages over 512 draws. More draws, less noise.
-#   `vectorize_particles=True` evaluates them at once, as one tensor. (`max_plate_nesting=0` says
-#   that there are no plates yet; they come in section 4.)
+#   `vectorize_particles=True` evaluates them at once, as one tensor. (For that it has to
+#   know how many plates are nested: none, hence `max_plate_nesting=0`. Plates come in section 4.)
 #
 # **Did it arrive?** Never trust a fit before you have seen that its ELBO is flat. The unit, *nat*,
 # is that of natural logarithms.
@@ -512,12 +516,12 @@ plotting.curves(
     exact=(torch.tensor([0, 200]), exact_mean.repeat(2)),
     xlabel="step",
     ylabel="mean (°C)",
-    title="Whoever stops too early reads off a number that means nothing",
+    title="Whoever stops too early reads off a number that depends on when",
 )
 # %% [markdown]
-# That happens. On one slide of the lecture a fit of this very model prints
-# `Normal(loc: 17.1155, scale: 0.9070)`. All answers side by side; the last column is the distance
-# of the mean from the exact one, in posterior standard deviations:
+# That happens. On one slide of the lecture that this course accompanies, a fit of this very model
+# prints `Normal(loc: 17.1155, scale: 0.9070)`. All answers side by side; the last column is the
+# distance of the mean from the exact one, in posterior standard deviations:
 
 # %%
 fitted_mean, fitted_scale = pyro.param("mean").item(), pyro.param("scale").item()
@@ -730,7 +734,8 @@ pd.DataFrame(
 #
 # The **prior predictive** distribution is that of data which a model makes up *before* it has seen
 # any. `Predictive(model, num_samples=S, parallel=True)` runs the model S times at once and returns
-# the values by site. Does `days_model` ever make ten readings as warm as ours on average?
+# the values by site; the model's arguments, here `n = 10`, follow in a second pair of brackets.
+# Does `days_model` ever make ten readings as warm as ours on average?
 
 # %%
 made_up = Predictive(days_model, num_samples=10_000, parallel=True)(10)["sensor"]
@@ -827,10 +832,11 @@ check.hierarchical_model(hierarchical_model)
 plotting.draw_model(hierarchical_model, 10, readings)
 
 # %% [markdown]
-# In the posterior, `mean_temp` and the temperatures hang together: if the mean were higher, each
-# day would have been a little warmer. The guide should be able to say so. `AutoMultivariateNormal`
-# is *one* normal distribution over all eleven unknowns, correlations included. The next models use
-# it too, so here is the recipe as a function. It prints whether the ELBO is flat:
+# In the posterior, `mean_temp` and the temperatures depend on each other: if the mean were higher,
+# each day would have been a little warmer. The guide should be able to say so.
+# `AutoMultivariateNormal` is *one* normal distribution over all eleven unknowns, correlations
+# included. The next models use it too, so here is the recipe as a function. It prints the ELBO at
+# the end and a hundred steps before, which should be the same:
 
 
 # %%
@@ -889,7 +895,7 @@ columns = ["estimate (ML)", "E[mean_temp]", "sd[mean_temp]", "next sd (ML)", "ne
 pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("readings").round(2)
 
 # %% [markdown]
-# After one reading, two standard deviations either way is from 13 to 19 degrees: little is
+# After one reading, two standard deviations either way reach from 13 to 19 degrees: little is
 # known, and Bayes says so. Maximum likelihood says 18.00.
 #
 # **Shared strength.** Every day's estimate learns from all the others through `mean_temp`. The bars
@@ -949,8 +955,16 @@ plotting.histogram(
     {"average of ten made-up readings": made_up.mean(-1)},
     observed=average.item(),
     xlabel="average reading (°C)",
-    title="The model that learns its mean makes up data like the real ones",
+    title="The average of the data is now a typical one",
 )
+as_even = (made_up.std(-1) <= readings.std()).float().mean()
+print(f"{as_even:.0%} of the made-up tens scatter as little as the readings")
+
+# %% [markdown]
+# The average is what the model has learnt, so that much was to be expected. How far the readings
+# scatter is a test that it could have failed: they scatter less than most that it makes up, but not
+# so little that you would have to give the model up.
+
 # %% [markdown]
 # ## 6. Unknown noise
 #
@@ -967,9 +981,9 @@ for temp_sd, noise in ((2.0, 1.0), (1.0, 2.0)):
 # %% [markdown]
 # Such parameters are *not identifiable*; more data of the same kind would not help, other data do.
 # So let the story be another one: the ten readings were taken **in one afternoon, of one
-# temperature**. Then the scatter among them is the noise. Its prior says "about 1, give or take a
-# factor of 1.6", and keeps it positive: $\ln \text{noise} \sim \mathcal{N}(0, 0.5^2)$, which is
-# called a log-normal distribution.
+# temperature**, as in notebook 1. Then the scatter among them is the noise. Its prior says "about
+# 1, give or take a factor of 1.65", and keeps it positive: $\ln \text{noise} \sim \mathcal{N}(0,
+# 0.5^2)$, which is called a log-normal distribution.
 
 
 # %%
@@ -1029,9 +1043,10 @@ exact_p_worse = weight[values > 1].sum().item()
 print(f"P(noise > 1 | data) = {p_worse:.2f}, exactly {exact_p_worse:.2f}")
 
 # %% [markdown]
-# This is the first picture in which the two curves differ. The guide is a normal distribution over
-# `temp` and $\ln \text{noise}$; the exact posterior leans to the right more than that. This is no
-# fault of the optimiser: it is the best that this family can do. Section 8 says what it costs.
+# This is the first picture in which SVI and the exact curve differ. The guide is a normal
+# distribution over `temp` and $\ln \text{noise}$; the exact posterior has a longer tail to the
+# right than that allows. This is no fault of the optimiser: it is the best that this family can do.
+# Section 8 says what it costs.
 
 # %% [markdown]
 # ## 7. A broken sensor
@@ -1044,14 +1059,14 @@ broken = torch.cat([readings, torch.tensor([35.0])])
 known_mean, known_sd = normal_posterior(
     prior_mean, prior_sd, broken.mean(), torch.tensor(1 / math.sqrt(11))
 )
-print(f"noise known to be 1: temp = {known_mean:.1f} ± {known_sd:.1f}")
+print(f"noise known to be 1: temp = {known_mean:.1f} ± {known_sd:.1f} (mean ± sd)")
 
 draws_broken = fit_and_draw(noise_model, broken)
 plotting.densities(
     {"ten good readings": draws_noise["temp"], "... and 35.0": draws_broken["temp"]},
     marks={"noise known": float(known_mean)},
     xlabel="temp (°C)",
-    title="One bad reading: sure of the wrong value, or no longer sure of anything",
+    title="One bad reading: sure of the wrong value, or sure of little",
 )
 
 # %% [markdown]
@@ -1068,7 +1083,7 @@ print(f"... and 35.0:      noise = {draws_broken['noise'].mean():.1f}")
 # it trusts none of the eleven, so that the prior's 15 counts again and happens to cancel the 35.
 # What the ten good readings knew is lost, as the width of the curve shows. Neither belief is
 # sensible, and no inference can mend that: the *model* says that errors are normal, and under a
-# normal distribution a wild one is as good as impossible.
+# normal distribution a wild one is nearly impossible.
 #
 # **Student's t** distribution looks like a normal in the middle, but has *heavy tails*: wild values
 # are rare, not impossible. `dist.StudentT(df, loc, scale)` has a third argument, the *degrees of
@@ -1138,8 +1153,9 @@ for y, w in zip(broken.tolist(), (3 / (3 + z**2)).tolist(), strict=True):
     print(f"reading {y:.1f}: weight {w:.2f}")
 
 # %% [markdown]
-# The 35.0 is all but ignored. That has a price: an honest reading that is a little off, 22.4,
-# counts less as well, so that the ten good readings alone would have said a little more.
+# (Computed at the posterior means of `temp` and `noise`.) The 35.0 is all but ignored. That has a
+# price: honest readings that are a little off, such as 22.4 and 17.8, count less as well, so that
+# the posterior is somewhat wider than that of the ten good readings under normal noise.
 
 # %% [markdown]
 # ## 8. Scorecard
@@ -1182,9 +1198,9 @@ scorecard = make_scorecard(approximate, truth)
 show_scorecard(scorecard)
 
 # %% [markdown]
-# Over the seeds 0 to 9 every mean is within 0.02 standard deviations of the truth, every standard
-# deviation within 1.5%, and every probability itself (not its odds) within 0.005. The check allows
-# a little more:
+# Run with the seeds 0 to 9, every mean is within 0.02 standard deviations of the truth, every
+# standard deviation within 1.5%, and every probability itself (not its odds) within 0.005. The
+# check allows a little more:
 
 # %% tags=["nbval-check-output"]
 check.scorecard_within(scorecard, mean=0.03, sd=0.03, probability=0.01)

@@ -142,7 +142,13 @@ def _crash(error: Exception) -> str:
         parameter = text.partition("parameter ")[2].partition(" ")[0]
         return f"your code gives a distribution an impossible `{parameter}`.{hint}"
     if isinstance(error, TypeError) and "argument" in text and not reader_line(error):
-        return f"your function does not take the arguments that it is called with: {text}."
+        return f"your function does not take the arguments that it is called with: {text[:150]}."
+    if "bitwise_xor" in text:
+        return "`^` is no power in Python; the square of x is x**2."
+    if isinstance(error, NameError):
+        return f"`{error.name}` has no value: it is misspelt, or was never assigned."
+    if "'NoneType'" in text:
+        return f"your code raises: {text[:120]}. (The data are None when there are none yet.)"
     if "Multiple sample sites named" in text:
         name = text.partition("named ")[2].strip("'")
         return (
@@ -175,7 +181,12 @@ def _is_blank(error: Exception) -> bool:
     if not isinstance(error, NotImplementedError):
         return False
     innermost = traceback.extract_tb(error.__traceback__)[-1:]
-    return BLANK in str(error) or _reader_frames(error)[-1:] == innermost
+    if BLANK in str(error):
+        return True
+    # torch raises this error, too, for what it cannot do; then the reader's line is no `raise`.
+    return _reader_frames(error)[-1:] == innermost and (
+        not str(error) or innermost[0].line.startswith("raise")
+    )
 
 
 def reader_line(error: Exception) -> list[str]:

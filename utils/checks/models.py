@@ -68,8 +68,13 @@ def _trace_of_answer(answer: Callable, reference: Callable, c: Call) -> Trace:
     try:
         return _trace(answer, c)
     except ValueError:
+        fixed, theirs = _fixed(reference, c), _trace(reference, c)
         with pyro.validation_enabled(False):
-            _compare_sites(_trace(answer, c), _trace(reference, c), c, _fixed(reference, c))
+            try:  # with possible values, as far as the names agree
+                mine = _trace(poutine.replay(answer, trace=theirs), c)
+            except (RuntimeError, ValueError):
+                mine = _trace(answer, c)
+            _compare_sites(mine, theirs, c, fixed)
         raise
 
 
@@ -133,7 +138,8 @@ def _compare_names(mine: dict[str, dict], theirs: dict[str, dict], trace: Trace,
                 "A random quantity with a prior is a pyro.sample.",
             )
         fail(
-            f"the {what} has no site named `{name}`.",
+            f"the {what} has no site named `{name}`"
+            + (f"; it has {', '.join(f'`{site}`' for site in list(mine)[:4])}." if mine else "."),
             f'Every random quantity needs its own pyro.sample("{name}", ...).',
         )
     if extra:
@@ -226,7 +232,7 @@ def _compare_shapes(name: str, site: dict, other: dict) -> None:
         )
     fail(
         f"`{name}` has shape {shape}; with these data it should be {want}.",
-        "Use the model's arguments, not variables of the notebook."
+        "Plate, distribution and data need the same size: take it from the model's arguments."
         if _plates(other)
         else "`.expand([n])` makes n copies of a distribution.",
     )
@@ -345,13 +351,13 @@ def _diagnose(name: str, mine: dict[str, dict], theirs: dict[str, dict]) -> list
     if {family, want} == {"Normal", "MultivariateNormal"} and _alike(fn.mean, other.mean):
         return [f"`{name}`: the variances of your {family} are not the formula's."]
     if family != want:
-        return [f"`{name}` is not of the family {family}: look at the formula for `{name}`."]
+        return [f"`{name}` has the family {family}, and its formula says something else."]
 
     differing = [key for key in q if not _alike(p[key], q[key])]
     for key in differing:
         if q[key].unique().numel() > 1 and p[key].unique().numel() == 1:
             return [
-                f"`{name}`: its {_spoken(key)} is the same for all data points.",
+                f"`{name}`: its {_spoken(key, family)} is the same for all data points.",
                 "Does it use the data, and is every sum over the right dimension?",
             ]
     if "scale" in differing:
@@ -384,18 +390,17 @@ def _diagnose(name: str, mine: dict[str, dict], theirs: dict[str, dict]) -> list
     shown = [key for key in differing if key not in ("probs",)] or differing
     if shown:
         return [
-            f"`{name}`: the {' and the '.join(_spoken(k) for k in shown)} of its {family} "
+            f"`{name}`: the {' and the '.join(_spoken(k, family) for k in shown)} of its {family} "
             f"{'is' if len(shown) == 1 else 'are'} not the formula's.",
         ]
     return [f"the log-density of `{name}` is not the formula's."]
 
 
-def _spoken(parameter: str) -> str:
-    return {
-        "loc": "mean (loc)",
-        "scale": "standard deviation (scale)",
-        "logits": "linear predictor (logits)",
-    }.get(parameter, parameter)
+def _spoken(parameter: str, family: str) -> str:
+    names = {"logits": "linear predictor (logits)"}
+    if family in ("Normal", "MultivariateNormal"):
+        names |= {"loc": "mean (loc)", "scale": "standard deviation (scale)"}
+    return names.get(parameter, parameter)
 
 
 def _reject_swapped(
@@ -456,13 +461,15 @@ def _compare_batched(answer: Callable, reference: Callable, c: Call) -> None:
                 "Its entries are independent data points: declare them with pyro.plate instead.",
             )
     fail(
-        "right for one draw of the latent variables, but not for a batch of draws at once.",
+        "right for one draw of the unobserved variables, but not for many draws at once.",
         _batching_hint(" ".join(lines)),
         *lines,
     )
 
 
 def _batching_hint(line: str) -> str:
+    if ".item(" in line or "float(" in line:
+        return "`.item()` and `float()` take one number out; use the whole tensor."
     if "math." in line or "np." in line:
         return "Functions of math and numpy take no batch: use torch's, or methods like x.sqrt()."
     if "@" in line:
@@ -560,6 +567,7 @@ def _check_parameters(guide: Callable, trace: Trace, c: Call) -> None:
         )
     if isinstance(guide, AutoGuide):
         return  # its constraints are the library's
+    _check_gradients(guide, params, c)
     for name, value in params.items():
         constraint = pyro.get_param_store()._constraints[name]
         if not isinstance(constraint, type(constraints.real)):  # real has no equality
@@ -571,6 +579,24 @@ def _check_parameters(guide: Callable, trace: Trace, c: Call) -> None:
             fail(
                 f"nothing keeps `{name}` positive while it is optimised.",
                 "Give its pyro.param constraint=constraints.positive.",
+            )
+
+
+def _check_gradients(guide: Callable, params: dict[str, Tensor], c: Call) -> None:
+    """Every parameter must reach the distributions, or the optimiser cannot move it."""
+    leaves = {name: value.unconstrained() for name, value in params.items()}
+    trace = _trace(guide, c)
+    total = trace.log_prob_sum() + sum(
+        site["value"].sum() for site in _sites(trace).values() if site["value"].requires_grad
+    )
+    gradients = [None] * len(leaves)
+    if torch.as_tensor(total).requires_grad:
+        gradients = torch.autograd.grad(total, list(leaves.values()), allow_unused=True)
+    for name, gradient in zip(leaves, gradients, strict=True):
+        if gradient is None:
+            fail(
+                f"the parameter `{name}` does not reach the distributions, so no fit can move it.",
+                "Give them what pyro.param returns, without .item(), float() or .detach().",
             )
 
 

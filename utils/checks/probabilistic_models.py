@@ -65,7 +65,8 @@ def temperature_model(answer) -> None:
     def twin(message, **changes):
         return Twin(lambda sensor=None: _temperature_model(sensor, **changes), message)
 
-    calls = [call(torch.tensor(18.4)), call()]
+    reading = torch.tensor(18.4)
+    calls = [call(reading), call(), call(sensor=reading)]
     _reject_misplaced_data(answer, calls[0])
     same_model(
         answer,
@@ -83,7 +84,7 @@ def temperature_model(answer) -> None:
             twin("the two standard deviations have changed places.", temp_sd=1.0, sensor_sd=2.0),
         ],
     )
-    trace = poutine.trace(answer).get_trace(*calls[0].args)
+    trace = poutine.trace(answer).get_trace(reading)
     returned = trace.nodes["_RETURN"]["value"]
     if returned is None:
         fail(
@@ -212,6 +213,29 @@ def bayes_on_grid(answer) -> None:
         shapes = [tuple(torch.as_tensor(part).shape) for part in result]
         if shapes == [(36,), (36,)]:
             fail("`evidence` should be a single number; yours has shape (36,).", "Is it a sum?")
+    if not isinstance(result, tuple | list) or len(result) != 2:
+        fail("`bayes_on_grid` should return 2 values, as its last line does.")
+    same_function(
+        lambda *arguments: answer(*arguments)[1],
+        lambda *arguments: _bayes_on_grid(*arguments)[1],
+        [call(log_joint, grid)],
+        name="bayes_on_grid",
+        returns=("evidence",),
+        twins=[
+            Twin(lambda *a, t=t: t.answer(*a)[1], t.message)
+            for t in wrong
+            if not torch.equal(torch.as_tensor(t.answer(0, 0)[1]), evidence)
+        ]
+        + [
+            Twin(lambda *a: joint.mean() * step, "the evidence is a *sum* times `step`."),
+            Twin(lambda *a: joint.sum() * step**2, "the sum is multiplied by `step` once."),
+            Twin(lambda *a: joint.sum() * 0.02, "use `step`, which comes from the grid."),
+            Twin(lambda *a: log_sum.exp() * step, "take .exp() first, and then the sum."),
+            Twin(
+                lambda *a: (joint * grid).sum() * step, "leave out the grid's values: no mean yet."
+            ),
+        ],
+    )
     same_function(
         answer,
         _bayes_on_grid,
@@ -346,6 +370,12 @@ def guide(answer) -> None:
     reading = call(torch.tensor(18.4))
     pyro.clear_param_store()
     _reject_early(answer, reading)
+    poutine.trace(answer).get_trace(*reading.args)
+    if list(pyro.get_param_store().keys()) == ["mean"]:
+        fail(
+            "the guide has no parameter named `scale`; it has only `mean`.",
+            "Do both have the same name? It is the first argument of pyro.param.",
+        )
     same_guide(answer, _temperature_model, [reading])
     store = pyro.get_param_store()
     names = list(store.keys())
@@ -383,7 +413,7 @@ def guide(answer) -> None:
         if name == "scale" and math.isclose(got, right**0.5, rel_tol=1e-4):
             fail("`scale` is the standard deviation itself: no square root.")
         if name == "scale" and math.isclose(got, math.exp(right), rel_tol=1e-4):
-            fail("the constraint keeps `scale` positive already: no exp.")
+            fail("`scale` is the parameter itself, kept positive by its constraint: no exp.")
         if name == "scale" and math.isclose(got, right**2, rel_tol=1e-4):
             fail("`scale` is the standard deviation itself: no square.")
         fail(f"the Normal of `temp` does not have `{name}` as its {name}.")
