@@ -200,9 +200,9 @@ def model():
 
 # %% [markdown]
 # And the algorithm is an *inference engine* from the library. `NUTS` (the no-U-turn sampler,
-# Hoffman and Gelman 2014) does not walk at random, but follows the slope of the log-density; it
-# tunes its own steps during the first `warmup_steps`. (Both algorithms are kinds of `MCMC`, Markov
-# chain Monte Carlo.)
+# Hoffman and Gelman 2014) does not merely walk at random, but follows the slope of the log-density;
+# it tunes its own steps during the first `warmup_steps`. (Both algorithms are kinds of `MCMC`,
+# Markov chain Monte Carlo.)
 
 
 # %%
@@ -215,8 +215,9 @@ def posterior_draws(model, n=1000):
 nuts_draws = posterior_draws(model)
 
 # %% [markdown]
-# In this small example the posterior is also known exactly: it is $\text{Beta}(2 + 14,\ 2 + 6)$.
-# Do the two agree with it? (The curve of Pyro's draws is a little bumpy, for there are only 1,000.)
+# In this small example the posterior is also known exactly: it is $\text{Beta}(2 + 14,\ 2 + 6)$. Do
+# the two agree with it? (Both curves are a little bumpy, for they come from draws: 1,000 of them in
+# Pyro, and 20,000 that resemble their predecessors by hand.)
 
 # %%
 grid = torch.linspace(0.2, 0.99, 300)
@@ -261,13 +262,13 @@ plotting.densities(
     {"everybody tasted": nuts_draws, "one in five ticked at random": careless_draws},
     exact=(grid, product / torch.trapezoid(product, grid)),
     xlabel=r"share $\theta$ of guests who like chocolate better",
-    title="Careless guests: one line of the model changes, the engine stays",
+    title="Careless guests: a wider posterior, further to the right",
     ax=ax,
 )
 
 # %% [markdown]
-# The dashed line is the exact posterior of the new model. The answers are now worth less, so the
-# posterior is wider; and if random ticks diluted the result, the true share was probably larger
+# The black dashed line is the exact posterior of the new model. The answers are now worth less, so
+# the posterior is wider; and if random ticks diluted the result, the true share was probably larger
 # than it looks.
 #
 # | you write | by hand | in Pyro |
@@ -417,21 +418,24 @@ check.july(july, density)
 # %% [markdown]
 # ## 3. Choosing a distribution
 #
-# A normal is any real number. Many quantities are not: a count is a whole number, a waiting time is
-# positive, a share lies between 0 and 1. The set of possible values is the **support** of a
-# distribution; choosing one starts there.
+# A normal variable can be any real number. Many quantities are not: a count is a whole number, a
+# waiting time is positive, a share lies between 0 and 1. The set of possible values is the
+# **support** of a distribution; choosing one starts there.
 #
 # | distribution | support | typical use |
 # | --- | --- | --- |
 # | `Bernoulli(p)` | 0 or 1 | yes or no; $p$ is the probability of 1 |
 # | `Categorical(probs)` | 0, 1, …, k − 1 | which of $k$ kinds |
 # | `Poisson(rate)` | 0, 1, 2, … | how many, when `rate` is the average |
-# | `Exponential(rate)` | positive | waiting time between events |
+# | `Exponential(rate)` | 0 or more | waiting time between events |
 # | `Gamma(shape, rate)` | positive | amounts; a positive unknown |
 # | `Beta(a, b)` | between 0 and 1 | an unknown share |
 #
-# (Pyro calls `shape` and the two numbers of the Beta *concentrations*.) This is what they look
-# like; the triangle marks the mean (sizes are no numbers to be averaged, so they have none):
+# (Give the numbers in this order, without names: Pyro calls the Gamma's shape and the two numbers
+# of the Beta *concentrations*. `Categorical` takes one tensor, such as `torch.tensor([0.5, 0.4,
+# 0.1])`, for it needs several probabilities.) This is what they look like; the triangle marks the
+# mean. (The sizes 0, 1, 2 stand for small, medium and large: they are no numbers to be averaged, so
+# they have none.)
 
 # %%
 unit = torch.linspace(0.001, 0.999, 200)
@@ -442,7 +446,7 @@ plotting.distributions(
         "Categorical([0.5, 0.4, 0.1])": (
             dist.Categorical(torch.tensor([0.5, 0.4, 0.1])),
             torch.arange(3),
-            "size (0 small, 1 medium, 2 large)",
+            "size (0, 1, 2)",
         ),
         "Poisson(7.0)": (dist.Poisson(7.0), torch.arange(20.0), "customers in an hour"),
         "Exponential(0.25)": (dist.Exponential(0.25), amount, "waiting time (minutes)"),
@@ -458,6 +462,7 @@ plotting.distributions(
 #
 # | | mean | variance |
 # | --- | --- | --- |
+# | Bernoulli(p) | p | p (1 − p) |
 # | Poisson(λ) | λ | λ |
 # | Exponential(λ) | 1/λ | 1/λ² |
 # | Gamma(α, β) | α/β | α/β² |
@@ -635,13 +640,13 @@ shops.to_event(1)
 # letter, first the shape of the draws, then that of `log_prob`:
 #
 # ```python
-# predicted = {"A": ((..., ...), (..., ...)), "B": ...}
+# predicted = {"A": (shape_of_draws, shape_of_log_prob), "B": ...}
 # ```
 #
 # <details><summary>Hint</summary>
 #
 # For each object, write down batch and event shape first, then apply the two rules. A tuple with
-# one entry needs a comma: `(10,)`.
+# one entry needs a comma: `(7,)`. `expand` changes the batch; the event shape stays as it is.
 #
 # </details>
 
@@ -773,8 +778,8 @@ plotting.curves(
 
 # %% [markdown]
 # (A *nat* is the unit of natural logarithms.) One degree beside the top costs 5 nats: such a $t$
-# makes the readings $e^5 \approx 150$ times less probable. The next notebook turns this curve, and
-# a prior, into a posterior.
+# makes the density of the readings $e^5 \approx 150$ times smaller. In the next notebook such a
+# curve, and a prior, become a posterior.
 
 # %% [markdown]
 # ## 6. Monte Carlo
@@ -868,7 +873,9 @@ inside = errors.abs() < 2 * values.std(1) / math.sqrt(400)
 print(f"within two standard errors: {inside.float().mean():.1%} of the estimates")
 
 # %% [markdown]
-# The picture follows the running average of five series of draws:
+# The picture follows the running average of five series of draws. (The exact mean and standard
+# deviation are those of a *log-normal* variable, whose logarithm is normal. A running average that
+# has strayed from the band stays outside for a while, for it changes slowly.)
 
 # %%
 exact_sd = exact_mean * math.sqrt(math.exp(0.1**2 * 3**2) - 1)
@@ -882,7 +889,8 @@ plotting.running_means(
 
 # %% [markdown]
 # The standard error comes from the draws themselves, so that you know how far off you may be
-# *without* knowing the exact answer. Never report a Monte Carlo number without it.
+# *without* knowing the exact answer. Where there is no exact answer beside it, never report a Monte
+# Carlo number without its standard error.
 #
 # ### Probabilities
 #
@@ -898,11 +906,11 @@ def is_hot(t):
 
 estimate, standard_error = monte_carlo(is_hot, today, 100_000)
 p_hot = 1 - today.cdf(torch.tensor(25.0)).item()
-print(f"P(T > 25): {estimate:.4f} ± {standard_error:.4f}; exact {p_hot:.4f}")
+print(f"P(T > 25): {estimate:.4f}, standard error {standard_error:.4f}; exact {p_hot:.4f}")
 
 # %% [markdown]
 # `t > 25` is `True` or `False` for each draw, and `.float()` makes these 1.0 and 0.0. `cdf` is the
-# *cumulative distribution function*, $P(T \le t)$, which the normal has in closed form.
+# *cumulative distribution function*, $P(T \le t)$, which PyTorch computes for the normal.
 #
 # ### ✏️ Exercise 7: how many draws?
 #
@@ -936,7 +944,7 @@ check.draws_needed(draws_needed)
 
 # %% tags=["nbval-check-output"]
 for p in (0.5, 0.03, 0.0003):
-    print(f"{draws_needed(p, p / 10):>7,} draws for p = {p}")
+    print(f"{int(draws_needed(p, p / 10)):>7,} draws for p = {p}")
 
 # %% [markdown]
 # ## 7. Seeds
@@ -970,7 +978,8 @@ print(torch.stack(days))
 # Every notebook ends like this: what we computed approximately, beside the exact answer. Here
 # all approximations are Monte Carlo.
 #
-# For the shop's quantities of exercise 2 and the takings, draw 200,000 times from each:
+# For three of the shop's quantities of exercise 2, and for the takings, draw 200,000 times from
+# each (this needs exercise 2):
 
 # %%
 n = 200_000
@@ -983,8 +992,8 @@ draws = {
 
 # %% [markdown]
 # The draws of $\theta$ in section 1 were only 1,000, for the engine needs a few milliseconds for
-# each. But now you know how to get many at the price of one: put 500 independent copies of the
-# model side by side, for PyTorch computes with 500 numbers nearly as fast as with one. The prior
+# each. But now you know how to get many cheaply: put 500 independent copies of the model side by
+# side, for PyTorch computes with 500 numbers in a few times the time that one takes. The prior
 # becomes *one vector* of 500 shares, and the likelihood one vector of 500 counts, all of them 14.
 # (`to_event` is needed because a model has to say what its batch dimensions mean; the next notebook
 # has another way.) Each draw of the engine is then a vector, and `.flatten()` makes one long list.
@@ -1017,7 +1026,7 @@ for name, (statement, is_true) in statements.items():
     approximate[f"P({statement})"] = is_true(draws[name]).float().mean()
 
 # %% [markdown]
-# And the exact values. Means and standard deviations are in the table of section 3, except for the
+# And the exact values. Means and variances are in the table of section 3, except for the
 # takings, whose logarithm is normal. The probabilities are sums or known functions:
 #
 # - `customers`: a sum of Poisson probabilities $e^{-12}\, 12^k / k!$;
@@ -1057,7 +1066,8 @@ show_scorecard(scorecard)
 
 # %% [markdown]
 # The `error` of a mean is in units of the exact standard deviation; that of a standard deviation is
-# relative; that of a probability is the relative error of its odds, $p / (1 - p)$.
+# relative; that of a probability is the relative error of its odds, $p / (1 - p)$. (Odds are a
+# strict measure: 0.99 and 0.999 are nearly the same probability, and tenfold odds.)
 #
 # How large should the errors be? In units of the standard deviation, the standard error of a mean
 # is $1 / \sqrt{n}$: for 200,000 draws about 0.002. The check below allows a mean 0.02, ten times as

@@ -144,8 +144,8 @@ plotting.regression(
 # The temperature part is the model of the last notebook: an unknown mean, one *latent* (unobserved)
 # temperature for each day, and a reading of it,
 #
-# $$\text{mean\_temp} \sim \mathcal{N}(15, 2^2), \qquad
-# \text{temp}_i \sim \mathcal{N}(\text{mean\_temp}, 2^2), \qquad
+# $$\mathrm{mean\_temp} \sim \mathcal{N}(15, 2^2), \qquad
+# \text{temp}_i \sim \mathcal{N}(\mathrm{mean\_temp}, 2^2), \qquad
 # \text{sensor}_i \sim \mathcal{N}(\text{temp}_i, 1^2),$$
 #
 # for the days $i = 1, \dots, 10$. Sales are counts, so their distribution is a Poisson
@@ -432,9 +432,9 @@ plotting.histogram(
 # Perhaps people buy ice cream when the air is sticky. Humidity gets what the temperature has: a
 # mean, a latent value for each day, and a sensor with a noise of its own,
 #
-# $$\text{mean\_humidity} \sim \mathcal{N}(80, 10^2), \qquad
-# \text{humidity}_i \sim \mathcal{N}(\text{mean\_humidity}, 8^2), \qquad
-# \text{humidity\_sensor}_i \sim \mathcal{N}(\text{humidity}_i, 4^2),$$
+# $$\mathrm{mean\_humidity} \sim \mathcal{N}(80, 10^2), \qquad
+# \text{humidity}_i \sim \mathcal{N}(\mathrm{mean\_humidity}, 8^2), \qquad
+# \mathrm{humidity\_sensor}_i \sim \mathcal{N}(\text{humidity}_i, 4^2),$$
 #
 # all in per cent. (A normal does not know that humidity ends at 100%: a simplification.) The linear
 # predictor gets a third coefficient, in portions per per cent:
@@ -531,8 +531,8 @@ print(f"correlation of beta and gamma, posterior: {torch.corrcoef(coefficients)[
 # \text{humidity}_t \sim \mathcal{N}(\text{humidity}_{t-1}, 6^2).$$
 #
 # The sensors stay as they were, $\text{sensor}_t \sim \mathcal{N}(\text{temp}_t, 1^2)$ and
-# $\text{humidity\_sensor}_t \sim \mathcal{N}(\text{humidity}_t, 4^2)$. The mean temperature and the
-# mean humidity are gone: the days before take their place. Without the sales this is called a
+# $\mathrm{humidity\_sensor}_t \sim \mathcal{N}(\text{humidity}_t, 4^2)$. The mean temperature and
+# the mean humidity are gone: the days before take their place. Without the sales this is called a
 # *linear dynamical system* or *linear Gaussian state-space model*, and it has an exact solution.
 #
 # A plate will not do: its entries are independent, and these days are not. So this model is a loop

@@ -109,7 +109,8 @@ def exercise(title: str) -> Callable[[Callable], Callable]:
                     raise StillBlank(
                         f"still blank: {' and '.join(f'`{name}`' for name in unset)} "
                         f"{'is' if len(unset) == 1 else 'are'} None.",
-                        "Set it in the cell above, run that cell, then this one.",
+                        "Set it in the cell above. Did that cell stop with an error, or is a name "
+                        "misspelt?",
                     )
                 with leaving_no_trace():
                     pyro.set_rng_seed(SEED)
@@ -353,6 +354,10 @@ def scorecard_within(
         sd: greatest relative error of an ``sd[...]``.
         probability: greatest absolute error of a ``P(...)``.
     """
+    if scorecard.empty:
+        raise CheckFailed(
+            "Scorecard: it is empty.", "Did a cell above stop with an error? Mend that one first."
+        )
     absolute = (scorecard["approximate"] - scorecard["exact"]).abs()
     limits = {"E": mean, "sd": sd, "P": probability}
     kinds = scorecard.index.str.extract(r"^(E|sd|P)", expand=False)

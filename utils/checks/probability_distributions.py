@@ -327,6 +327,11 @@ def predicted_shapes(predicted: Any) -> None:
         fail(f'`predicted` has no entry "{missing[0]}".')
     for letter, d in objects.items():
         pair = predicted[letter]
+        if isinstance(pair, tuple | list) and pair and all(isinstance(n, int) for n in pair):
+            fail(
+                f"{letter}: that is one shape; a pair of shapes is wanted.",
+                "First the shape of the draws, then that of log_prob, each in its own brackets.",
+            )
         if not isinstance(pair, tuple | list) or isinstance(pair, torch.Size) or len(pair) != 2:
             fail(
                 f"{letter}: give two tuples, the shape of the draws and the shape of log_prob.",
@@ -334,16 +339,23 @@ def predicted_shapes(predicted: Any) -> None:
             )
         draws = _as_shape(f"{letter}, draws", pair[0])
         log_prob = _as_shape(f"{letter}, log_prob", pair[1])
-        _compare_draws(letter, draws, d)
+        _compare_draws(letter, draws, d, log_prob)
         _compare_log_prob(letter, log_prob, d)
 
 
-def _compare_draws(letter: str, draws: tuple[int, ...], d: Distribution) -> None:
+def _compare_draws(
+    letter: str,
+    draws: tuple[int, ...],
+    d: Distribution,
+    predicted_log_prob: tuple[int, ...] = (),
+) -> None:
     sample, batch, event = (10,), tuple(d.batch_shape), tuple(d.event_shape)
     if draws == sample + batch + event:
         return
     if draws == batch + event:
         fail(f"{letter}, draws: that is the shape of *one* draw; there are ten.")
+    if draws == sample + batch and event and predicted_log_prob == sample + batch + event:
+        fail(f"{letter}: the pair is the wrong way round: first the draws, then log_prob.")
     if draws == batch + event + sample:
         fail(f"{letter}, draws: the sample shape comes first, on the left.")
     if event and draws == sample + batch:
@@ -689,7 +701,7 @@ def draws_needed(answer: Callable) -> None:
     same_function(
         answer,
         lambda p, se: math.ceil(n(p, se)),
-        [call(0.02, 0.003), call(0.3, 0.0045), call(0.9, 0.023)],
+        [call(0.02, 0.003), call(0.3, 0.0045), call(0.9, 0.023), call(0.5, 0.25)],
         name="draws_needed",
         tolerance=1e-6,
         twins=[
@@ -700,8 +712,12 @@ def draws_needed(answer: Callable) -> None:
                 "you round to the nearest number; if that is below, se is a bit too large.",
             ),
             Twin(
-                lambda p, se: math.floor(n(p, se)) + 2,
+                lambda p, se: math.ceil(n(p, se)) + 1,
                 "one draw fewer is enough: round up once.",
+            ),
+            Twin(
+                lambda p, se: math.floor(n(p, se)) + 1,
+                "right, unless n comes out whole: then you have one draw too many.",
             ),
             *(
                 twin
