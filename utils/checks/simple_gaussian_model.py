@@ -706,8 +706,11 @@ def cavi_update(answer) -> None:
     alpha = [
         changed("nu_alpha", lambda x, g, r: len(x) / 2, "the prior's shape, 1, is missing."),
         changed("nu_alpha", lambda x, g, r: 1.0 + len(x), "each point adds one *half*."),
-        changed("nu_alpha", lambda x, g, r: (1 + len(x)) / 2, "only n is halved."),
-        changed("nu_alpha", lambda x, g, r: 1 + (len(x) - 1) / 2, "it is n/2, not (n - 1)/2."),
+        changed(
+            "nu_alpha",
+            lambda x, g, r: (1 + len(x)) / 2,
+            "that is (n + 1)/2; there are n of the halves, and a whole 1 from the prior.",
+        ),
         changed("nu_alpha", lambda x, g, r: 0.5 + len(x) / 2, "the prior's shape is 1."),
     ]
     beta = [
