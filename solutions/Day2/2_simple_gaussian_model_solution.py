@@ -800,7 +800,7 @@ def guide_with_another_name(sensor):
 
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
-    losses, path_a = run_svi(guide_with_another_name, decaying(0.3, 0.003, 500))
+    losses, path_a = run_svi(guide_with_another_name, decaying(0.3, 0.003, 500), steps=200)
 for message in sorted({str(w.message) for w in caught}):
     print("Warning:", message)
 print(f"nu_a {path_a[-1]:.2f}, nu_b {pyro.param('nu_b').item():.3g}, 'ELBO' {-losses[-1]:.1f}")
@@ -1273,12 +1273,12 @@ nu, losses = fit_gaussian(x, start, **settings)
 check.gaussian_fit(nu, losses, optimum, x)
 
 # %% [markdown]
-# What did each measure contribute? Add them one after the other. The last row is a test of
-# convergence that needs no truth: from *another* start, with a shifted mean and half the
-# precisions, a fit must end in the same place.
+# What did each measure contribute? Add them one after the other, with 1,000 steps each, a third of
+# the failed fit's. The row *another start* is a test of convergence that needs no truth: with a
+# shifted mean and half the precisions at the start, a fit must end in the same place.
 
 # %%
-fixed = {"steps": 3000, "learning_rate": 0.01, "final_learning_rate": 0.01, "particles": 1}
+fixed = {"steps": 1000, "learning_rate": 0.01, "final_learning_rate": 0.01, "particles": 1}
 decays = {"steps": 1000, "learning_rate": 0.1, "final_learning_rate": 0.0005, "particles": 1}
 sample_variance = x.var().item()
 sensible = {
@@ -1304,10 +1304,12 @@ attempts = {
 pd.DataFrame({name: summary(attempt) for name, attempt in attempts.items()}).T.round(3)
 
 # %% [markdown]
-# With a sensible start the means and the standard deviation of $\mu$ are nearly right. But with
-# one draw a step, decay or not, $\alpha$ stays a third too low; that takes many particles. Look
-# at the ELBO meanwhile: the third row misses less than a tenth of a nat. A flat direction of the
-# ELBO is where optimisers are slow and where an ELBO curve tells little; only the *parameters* do.
+# A sensible start brings everything into the right region, but with one draw a step and a fixed rate
+# the parameters jitter: $\mathbb{E}[\gamma]$ is off by more than half its standard deviation. With a
+# decaying rate the means come to rest. Yet $\alpha$ is still a quarter too low; that takes many
+# particles. Look at the ELBO meanwhile: the third row misses less than 0.05 nats. A flat direction
+# of the ELBO is where optimisers are slow and where an ELBO curve tells little; only the
+# *parameters* do.
 #
 # ### 7.5 How far from the truth?
 #
@@ -1380,8 +1382,7 @@ for ax, n, data, fitted, title in (
 # The ELBO averages logarithms of $p(\mathbf{x}, \mathbf{z}) / q(\mathbf{z})$. Average the ratios
 # themselves, and take the logarithm last: then the mean *is* the evidence, $\mathbb{E}_q[p(\mathbf{
 # x}, \mathbf{z}) / q(\mathbf{z})] = \int p(\mathbf{x}, \mathbf{z})\, d\mathbf{z} = p(\mathbf{x})$.
-# This is *importance sampling* with the guide as the proposal; it works if the guide is
-# near the posterior.
+# This is *importance sampling*; it works if the guide is near the posterior.
 
 
 # %%
@@ -1566,7 +1567,12 @@ scorecard = make_scorecard(approximate, truth, optimum=best_possible, parameters
 show_scorecard(scorecard)
 
 # %% [markdown]
-# SEEDS
+# `error (optimum)` is the optimiser's error. Over the seeds 0 to 9 every mean is within 0.03
+# standard deviations of the optimum, every standard deviation within 1%, $\alpha$ and $\beta$
+# within 1%, and the ELBO within 0.001 nats. `error` contains the guide's error as well: a standard
+# deviation of $\mu$ that is 1% too small, and an ELBO that is 0.005 nats below
+# $\ln p(\mathbf{x})$. The check asks for what Exercise 8 asked for, and then for the same with
+# respect to the exact posterior:
 
 # %% tags=["nbval-check-output"]
 check.scorecard_within(scorecard, mean=0.05, sd=0.05, parameter=0.05, nats=0.02, truth="optimum")
