@@ -1304,11 +1304,11 @@ attempts = {
 pd.DataFrame({name: summary(attempt) for name, attempt in attempts.items()}).T.round(3)
 
 # %% [markdown]
-# A sensible start brings everything into the right region, but with one draw a step and a fixed rate
-# the parameters jitter: $\mathbb{E}[\gamma]$ is off by more than half its standard deviation. With a
-# decaying rate the means come to rest. Yet $\alpha$ is still a quarter too low; that takes many
-# particles. Look at the ELBO meanwhile: the third row misses less than 0.05 nats. A flat direction
-# of the ELBO is where optimisers are slow and where an ELBO curve tells little; only the
+# A sensible start brings everything into the right region, but with one draw a step and a fixed
+# rate the parameters jitter: $\mathbb{E}[\gamma]$ is off by more than half its standard deviation.
+# With a decaying rate the means come to rest. Yet $\alpha$ is still a quarter too low; that takes
+# many particles. Look at the ELBO meanwhile: the third row misses less than 0.05 nats. A flat
+# direction of the ELBO is where optimisers are slow and where an ELBO curve tells little; only the
 # *parameters* do.
 #
 # ### 7.5 How far from the truth?
