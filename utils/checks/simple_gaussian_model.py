@@ -56,8 +56,14 @@ def _one_at_a_time(
     """
     for key, (part, twins) in parts.items():
 
-        def pick(function: Callable, key: Any = key) -> Callable:
-            return lambda *args: torch.as_tensor(function(*args)[key])
+        def pick(function: Callable, key: Any = key, part: str = part) -> Callable:
+            def value(*args):
+                found = function(*args)[key]
+                if found is None:
+                    fail(f"`{part}` is None.")
+                return torch.as_tensor(found)
+
+            return value
 
         same_function(
             pick(answer),
@@ -185,6 +191,11 @@ def elbo_terms(answer) -> None:
             lambda a, b: _explain(a, b, lambda b: 0 * b),
             "`explain`: that is the log density at the guide's mean.\n"
             "  The mean of a square is not the square of the mean: look at the second formula.",
+        ),
+        first(
+            lambda a, b: dist.Normal(a, (1 + b**2).sqrt()).log_prob(torch.full_like(a, 18.0)),
+            "`explain`: that is the logarithm of the mean density of the reading.\n"
+            "  The ELBO has the mean of the logarithm.",
         ),
         first(
             lambda a, b: _explain(a, b, lambda b: b), "`explain`: ν_b is an sd; its square counts."
@@ -555,6 +566,12 @@ def gaussian_guide(answer) -> None:
         fail(f"the guide has a parameter `{extra[0]}` that is not in the formulas.")
     if store._constraints["nu_mu"] is not constraints.real:
         fail("`nu_mu` may be any number: it needs no constraint.")
+    for name in ("nu_sigma2", "nu_alpha", "nu_beta"):
+        if store._constraints[name] is constraints.real:
+            fail(
+                f"`{name}` itself is always positive; yours may be any number.",
+                "Give its pyro.param constraint=constraints.positive, and use it without exp.",
+            )
     for name, right in PARAMETERS.items():
         start = store[name].detach()
         if start.shape:
@@ -810,6 +827,8 @@ def gaussian_fit(nu: Any, losses: Any, optimum: Mapping[str, float], x: Tensor) 
     sd_gamma = right_gamma / math.sqrt(optimum["nu_alpha"])
     relative = {name: nu[name] / optimum[name] - 1 for name in PARAMETERS}
     problems = []
+    if not all(math.isfinite(value) for value in nu.values()):
+        fail("a parameter is not a finite number: try a smaller learning rate.")
     if abs(nu["nu_mu"] - optimum["nu_mu"]) > 0.05 * sd:
         off = (nu["nu_mu"] - optimum["nu_mu"]) / sd
         problems.append(f"`nu_mu` is {off:+.2f} standard deviations from the optimum")
