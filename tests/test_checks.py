@@ -29,6 +29,7 @@ from utils.checks import (
     same_model,
     scorecard_within,
 )
+from utils.scorecard import make_scorecard
 
 
 def message_of(check, *args, **kwargs) -> str:
@@ -419,6 +420,31 @@ def test_scorecard_within_its_limits(capsys):
 )
 def test_scorecard_out_of_its_limits(frame, quantity):
     assert f"`{quantity}`" in message_of(scorecard_within, frame, **LIMITS)
+
+
+def two_truths(**changes):
+    rows = {"E[w]": 1.0, "sd[w]": 1.0, "alpha": 5.0, "ELBO": -9.0}
+    best = rows | {"sd[w]": 0.98}
+    return make_scorecard(rows | changes, best, optimum=rows, parameters=("alpha",))
+
+
+TWO_LIMITS = {"mean": 0.1, "sd": 0.01, "parameter": 0.05, "nats": 0.02}
+
+
+def test_scorecard_with_a_second_truth(capsys):
+    scorecard_within(two_truths(), **TWO_LIMITS, truth="optimum")
+    shown = capsys.readouterr().out
+    assert shown.startswith("✓ Scorecard against the optimum: 4 quantities")
+    assert "parameters within 5%, logs within 0.02 nats" in shown
+    assert "`sd[w]`" in message_of(scorecard_within, two_truths(), **TWO_LIMITS)
+
+
+@pytest.mark.parametrize(("quantity", "value"), [("alpha", 5.3), ("ELBO", -9.03)])
+def test_parameters_and_logs_have_limits_of_their_own(quantity, value):
+    frame = two_truths(**{quantity: value})
+    shown = message_of(scorecard_within, frame, **TWO_LIMITS, truth="optimum")
+    assert f"`{quantity}`" in shown
+    scorecard_within(frame, mean=0.1, sd=0.1)  # a kind without a limit is not judged
 
 
 def test_days_that_are_alike_by_chance_are_not_called_swapped():

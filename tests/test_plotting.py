@@ -99,7 +99,27 @@ def draw_intervals():
     plotting.intervals(groups, marks={"prior": 2.0}, **LABELS)
 
 
+def draw_landscape():
+    height = -((GRID - 1) ** 2) - (GRID[:, None] - 1) ** 2
+    paths = {"gradient": torch.tensor([[0.1, 0.2], [0.5, 0.6], [1.0, 1.0]])}
+    plotting.landscape(
+        GRID, GRID, height, [-1.5, -0.5, -0.1, -0.01], paths=paths, exact=(1.0, 1.0),
+        colourbar="height (m)", **LABELS,
+    )  # fmt: skip
+
+
+def draw_regions():
+    x = torch.linspace(-5, 5, 101)
+    density = (-(x**2) / 2 - x[:, None] ** 2 / 2).exp()
+    plotting.regions({"exact": (x, x, density), "fit": (x, x, density**2)}, **LABELS)
+
+
+def draw_log_curves():
+    plotting.curves({"error": (GRID + 1, 1 / (GRID + 1))}, scale="loglog", **LABELS)
+
+
 AXES = [
+    draw_landscape, draw_regions, draw_log_curves,
     draw_scatter, draw_regression, draw_many_lines, draw_elbo, draw_densities, draw_histogram,
     draw_ellipses, draw_boundary, draw_latent, draw_curves, draw_running_means, draw_intervals,
 ]  # fmt: skip
@@ -184,6 +204,13 @@ def test_intervals_reach_from_low_to_high_side_by_side():
     assert second == sorted(second)
     assert second[1] == pytest.approx(2)
     assert containers[1].lines[0].get_color() == "black"
+
+
+def test_regions_hold_their_mass():
+    draw_regions()
+    exact = plt.gca().collections[0]
+    radii = sorted(np.abs(path.vertices).max() for path in exact.get_paths())
+    assert radii == pytest.approx([np.sqrt(-2 * np.log(0.5)), np.sqrt(-2 * np.log(0.05))], rel=0.03)
 
 
 def test_shapes_refuses_what_it_cannot_draw():

@@ -17,6 +17,18 @@ def test_scorecard_errors_are_in_the_units_of_their_kind():
     assert card["error"].tolist() == pytest.approx([0.2, 0.8, 4 / 3 - 1], rel=1e-6)
 
 
+def test_parameters_and_logs_have_errors_of_their_own_and_a_second_truth():
+    approximate = {"E[w]": 1.1, "sd[w]": 0.5, "alpha": 49.0, "ELBO": -9.5, "ln p(x)": -9.0}
+    exact = {"E[w]": 1.0, "sd[w]": 0.5, "alpha": 50.0, "ELBO": -9.0, "ln p(x)": -9.0}
+    optimum = {"E[w]": 1.1, "sd[w]": 0.4, "alpha": 49.0, "ELBO": -9.4, "ln p(x)": -9.0}
+    card = make_scorecard(approximate, exact, optimum=optimum, parameters=("alpha",))
+    assert card["error"].tolist() == pytest.approx([0.2, 0, -0.02, -0.5, 0])
+    assert card["error (optimum)"].tolist() == pytest.approx([0, 0.25, 0, -0.1, 0])
+    assert "of a parameter relative, of an ELBO" in show_scorecard(card).data
+    with pytest.raises(ValueError, match="alpha"):
+        make_scorecard(approximate, exact)
+
+
 @pytest.mark.parametrize(
     ("approximate", "exact", "message"),
     [

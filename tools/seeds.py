@@ -60,19 +60,25 @@ def main(argv: list[str] | None = None) -> int:
                 verdict = f"FAILED: {error.evalue}"
             print(f"{source.stem}, seed {seed}: {time.perf_counter() - began:.0f} s, {verdict}")
         if cards:
-            errors = pd.concat({seed: card["error"] for seed, card in cards.items()}, axis=1)
-            approximate = pd.concat({s: c["approximate"] for s, c in cards.items()}, axis=1)
-            exact = cards[min(cards)]["exact"]
-            summary = pd.DataFrame(
-                {
-                    "exact": exact,
-                    "largest error": errors.abs().max(axis=1),
-                    "mean error": errors.mean(axis=1),
-                    "largest difference": approximate.sub(exact, axis=0).abs().max(axis=1),
-                }
-            )
-            print(summary.round(4).to_string(), end="\n\n")
+            for truth, error in (("exact", "error"), ("optimum", "error (optimum)")):
+                if error in cards[min(cards)]:
+                    print(summary(cards, truth, error).round(4).to_string(), end="\n\n")
     return int(failed)
+
+
+def summary(cards: dict[int, pd.DataFrame], truth: str, error: str) -> pd.DataFrame:
+    """The largest and the mean errors of each quantity over the seeds, in respect of a truth."""
+    errors = pd.concat({seed: card[error] for seed, card in cards.items()}, axis=1)
+    approximate = pd.concat({seed: card["approximate"] for seed, card in cards.items()}, axis=1)
+    exact = cards[min(cards)][truth]
+    return pd.DataFrame(
+        {
+            truth: exact,
+            "largest error": errors.abs().max(axis=1),
+            "mean error": errors.mean(axis=1),
+            "largest difference": approximate.sub(exact, axis=0).abs().max(axis=1),
+        }
+    )
 
 
 if __name__ == "__main__":

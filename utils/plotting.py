@@ -34,7 +34,9 @@ __all__ = [
     "histogram",
     "image_grid",
     "intervals",
+    "landscape",
     "latent_scatter",
+    "regions",
     "regression",
     "running_means",
     "scatter",
@@ -338,6 +340,78 @@ def ellipses(
     _finish(ax, xlabel, ylabel, title)
 
 
+def landscape(
+    x_grid: Array,
+    y_grid: Array,
+    height: Array,
+    levels: Sequence[float],
+    *,
+    paths: Mapping[str, Array] | None = None,
+    exact: tuple[float, float] | None = None,
+    xlabel: str,
+    ylabel: str,
+    title: str = "",
+    colourbar: str,
+) -> None:
+    """Draw a function of two variables as a map, with the paths of optimisers to its top.
+
+    Args:
+        x_grid, y_grid: the axes of the grid, shapes (g,) and (h,).
+        height: the function, shape (h, g).
+        levels: the heights of the contour lines, in increasing order, not evenly spaced.
+        paths: name -> points, shape (t, 2), from a start (circle) to an end (square).
+        exact: where the top is.
+    """
+    ax = _axes(None, (7.2, 4.4))
+    x_grid, y_grid, height = _numpy(x_grid), _numpy(y_grid), _numpy(height)
+    shades = mpl.colormaps["Greys"](np.linspace(0.42, 0.0, len(levels) + 1))
+    filled = ax.contourf(x_grid, y_grid, height, levels, colors=shades, extend="both")
+    ax.contour(x_grid, y_grid, height, levels, colors="0.6", linewidths=0.5)
+    for i, (name, points) in enumerate((paths or {}).items()):
+        x, y = _numpy(points).T
+        ax.plot(x, y, color=PALETTE[i], ls=LINES[i], lw=1.6, label=name, zorder=3)
+        for k, marker in ((0, "o"), (-1, "s")):
+            ax.plot(x[k], y[k], marker, color=PALETTE[i], ms=6, mec="white", zorder=4)
+    if exact is not None:
+        ax.plot(*exact, "+", color="black", ms=13, mew=2, label="exact", ls="none", zorder=5)
+    ax.set(xlim=(x_grid[0], x_grid[-1]), ylim=(y_grid[0], y_grid[-1]))
+    ax.grid(visible=False)
+    ax.figure.colorbar(filled, ax=ax, label=colourbar, spacing="uniform")
+    _finish(ax, xlabel, ylabel, title, legend=bool(paths) or exact is not None)
+
+
+def regions(
+    densities: Mapping[str, tuple[Array, Array, Array]],
+    *,
+    xlabel: str,
+    ylabel: str,
+    title: str = "",
+    ax: Axes | None = None,
+) -> None:
+    """Draw the smallest regions that hold 50 % and 95 % of two-dimensional densities.
+
+    Args:
+        densities: name -> (x of shape (g,), y of shape (h,), density of shape (h, g)), on an even
+            grid that holds nearly all of it. The name ``exact`` is drawn black and dashed.
+    """
+    ax = _axes(ax, (4.6, 3.8))
+    others = iter(range(len(PALETTE)))
+    for name, (x, y, density) in densities.items():
+        x, y, density = _numpy(x), _numpy(y), _numpy(density)
+        i = None if name == "exact" else next(others)
+        colour, style = ("black", (0, (4, 2))) if i is None else (PALETTE[i], LINES[i])
+        ordered = np.sort(density.ravel())[::-1]
+        mass = np.cumsum(ordered) / ordered.sum()
+        levels = [ordered[np.searchsorted(mass, share)] for share in (0.95, 0.5)]
+        zorder = 4 if i is None else 3
+        ax.contour(
+            x, y, density, levels, colors=[colour], linestyles=[style], linewidths=1.8,
+            zorder=zorder,
+        )  # fmt: skip
+        ax.plot([], [], color=colour, ls=style, label=name)
+    _finish(ax, xlabel, ylabel, title)
+
+
 def decision_boundary(
     points: Mapping[str, tuple[Array, Array]],
     x_grid: Array,
@@ -450,6 +524,7 @@ def curves(
     xlabel: str,
     ylabel: str,
     title: str = "",
+    scale: str = "linear",
     ax: Axes | None = None,
 ) -> None:
     """Draw functions of one variable, and the exact one as a black dashed line.
@@ -458,8 +533,11 @@ def curves(
         lines: name -> (x, y), each of shape (g,).
         exact: (x, y), each of shape (g,).
         marks: text -> position of a thin vertical line.
+        scale: of the y axis, ``linear`` or ``log``; or ``loglog``, of both axes.
     """
     ax = _axes(ax)
+    ax.set_xscale("log" if scale == "loglog" else "linear")
+    ax.set_yscale("linear" if scale == "linear" else "log")
     for i, (name, (x, y)) in enumerate(lines.items()):
         ax.plot(_numpy(x), _numpy(y), color=PALETTE[i], ls=LINES[i], label=name)
     if exact is not None:

@@ -25,6 +25,7 @@ from pyro.infer.autoguide import AutoGuide
 from torch import Tensor
 
 from utils.device import leaving_no_trace
+from utils.scorecard import kind_of_row
 
 SEED = 20  # of the checks themselves
 BLANK = "Still blank: replace this line with your code."  # what the stub of a blank raises
@@ -344,7 +345,14 @@ def reject_unless_same(
 
 
 def scorecard_within(
-    scorecard: pd.DataFrame, *, mean: float, sd: float, probability: float
+    scorecard: pd.DataFrame,
+    *,
+    mean: float,
+    sd: float,
+    probability: float | None = None,
+    parameter: float | None = None,
+    nats: float | None = None,
+    truth: str = "exact",
 ) -> None:
     """Pass if every approximate answer is as near to the exact one as stated.
 
@@ -353,24 +361,37 @@ def scorecard_within(
         mean: greatest error of an ``E[...]``, in exact standard deviations.
         sd: greatest relative error of an ``sd[...]``.
         probability: greatest absolute error of a ``P(...)``.
+        parameter: greatest relative error of a parameter.
+        nats: greatest difference of an ``ELBO`` or ``ln p(...)``.
+        truth: the column of the exact answers: ``exact``, or ``optimum`` if there is one.
+
+    A quantity of a kind without a limit is not judged, save that it must be a number.
     """
     if scorecard.empty:
         raise CheckFailed(
             "Scorecard: it is empty.", "Did a cell above stop with an error? Mend that one first."
         )
-    absolute = (scorecard["approximate"] - scorecard["exact"]).abs()
-    limits = {"E": mean, "sd": sd, "P": probability}
-    kinds = scorecard.index.str.extract(r"^(E|sd|P)", expand=False)
-    size = scorecard["error"].abs().where(kinds != "P", absolute)
-    allowed = pd.Series([limits[k] for k in kinds], index=scorecard.index)
+    error = "error" if truth == "exact" else f"error ({truth})"
+    absolute = (scorecard["approximate"] - scorecard[truth]).abs()
+    limits = {"E": mean, "sd": sd, "P": probability, "parameter": parameter, "nats": nats}
+    kinds = scorecard.index.map(kind_of_row)
+    size = scorecard[error].abs().where(kinds != "P", absolute)
+    unlimited = [math.inf if limits[k] is None else limits[k] for k in kinds]
+    allowed = pd.Series(unlimited, index=scorecard.index)
+    judged = allowed < math.inf
     if (bad := ~(size <= allowed)).any():
         row = scorecard[bad].iloc[0]
         raise CheckFailed(
             f"Scorecard: {int(bad.sum())} of {len(scorecard)} quantities are off, first "
-            f"`{row.name}`: {row['approximate']:.4g} against {row['exact']:.4g}.",
+            f"`{row.name}`: {row['approximate']:.4g} against {row[truth]:.4g}.",
             "Is the ELBO flat? Then run the notebook again from the top, in order.",
         )
-    print(
-        f"✓ Scorecard: {len(scorecard)} quantities; means within {mean:g} sd, "
-        f"sds within {sd:.0%}, probabilities (as such, not their odds) within {probability:g}"
-    )
+    parts = [f"means within {mean:g} sd", f"sds within {sd:.0%}"]
+    if probability is not None:
+        parts.append(f"probabilities (as such, not their odds) within {probability:g}")
+    if parameter is not None:
+        parts.append(f"parameters within {parameter:.0%}")
+    if nats is not None:
+        parts.append(f"logs within {nats:g} nats")
+    of = "" if truth == "exact" else f" against the {truth}"
+    print(f"✓ Scorecard{of}: {int(judged.sum())} quantities; {', '.join(parts)}")
