@@ -96,8 +96,18 @@ def terms_by_distributions(nu_a, nu_b):
     return at_mean - nu_b**2 / 2, torch.distributions.kl_divergence(q, prior)
 
 
+def terms_as_numbers(nu_a, nu_b):
+    return tuple(term.item() for term in terms()(nu_a, nu_b))
+
+
+def terms_detached(nu_a, nu_b):
+    return terms()(nu_a.detach(), nu_b.detach())
+
+
 T = check.elbo_terms
 WRONG += [
+    Wrong(T, "numbers", "for many at once", (terms_as_numbers,)),
+    Wrong(T, "detached", "no gradient passes", (terms_detached,)),
     Wrong(T, "plug-in", "not the square of the mean",
           (terms(lambda a, b: -CONSTANT - 0.5 * (18 - a) ** 2),)),
     Wrong(T, "sd for variance", "its square counts",
@@ -404,8 +414,13 @@ def guide_gamma_first(n, x=None):
     return {"gamma": gamma, "mu": mu}
 
 
+def guide_with_math(n, x=None):
+    return guide(q_mu=lambda m, s2: dist.Normal(m, s2.item() ** 0.5))(n, x)
+
+
 U = check.gaussian_guide
 WRONG += [
+    Wrong(U, "a number taken out", "`nu_sigma2` does not reach", (guide_with_math,)),
     Wrong(U, "variance as scale", "`nu_sigma2` is a variance.",
           (guide(q_mu=lambda m, s2: dist.Normal(m, s2)),)),
     Wrong(U, "square", "no square", (guide(q_mu=lambda m, s2: dist.Normal(m, s2**2)),)),
@@ -480,8 +495,13 @@ def cavi_by_expansion(x, mean_gamma):
             "nu_beta": expected / 2 + 1}  # fmt: skip
 
 
+def cavi_with_whole_numbers(x, mean_gamma):
+    return cavi()(x, mean_gamma) | {"nu_alpha": torch.tensor(1.0 + len(x) // 2)}
+
+
 A = check.cavi_update
 WRONG += [
+    Wrong(A, "n // 2", "`nu_alpha`", (cavi_with_whole_numbers,)),
     Wrong(A, "precision", "one over it", (cavi(s2=lambda n, g: n * g + 1e-4),)),
     Wrong(A, "no prior", "`nu_sigma2`: the prior's precision is missing",
           (cavi(s2=lambda n, g: 1 / (n * g)),)),
@@ -554,41 +574,49 @@ def losses(slope=0.0, noise=0.01, steps=1000):
     return (150 - slope * steps_axis + wiggle).tolist()
 
 
+START = {"nu_mu": 0.0, "nu_sigma2": 1.0, "nu_alpha": 2.0, "nu_beta": 2.0}
+
 F = check.gaussian_fit
 WRONG += [
     Wrong(F, "as published", "still rising",
           ({"nu_mu": 5.08, "nu_sigma2": 0.041, "nu_alpha": 4.2, "nu_beta": 4.0},
-           losses(slope=0.01, noise=5.0, steps=3000), OPTIMUM, X)),
+           losses(slope=0.01, noise=5.0, steps=3000), START, OPTIMUM, X)),
     Wrong(F, "one particle", "how many particles",
-          (scaled(nu_alpha=0.65, nu_beta=0.65), losses(noise=1.0), OPTIMUM, X)),
+          (scaled(nu_alpha=0.65, nu_beta=0.65), losses(noise=1.0), START, OPTIMUM, X)),
     Wrong(F, "not quite", "`nu_alpha` is 43.4",
-          (scaled(nu_alpha=0.85, nu_beta=0.85), losses(), OPTIMUM, X)),
+          (scaled(nu_alpha=0.85, nu_beta=0.85), losses(), START, OPTIMUM, X)),
     Wrong(F, "not quite: what to do", "let the rate decay",
-          (scaled(nu_alpha=0.85, nu_beta=0.85), losses(), OPTIMUM, X)),
+          (scaled(nu_alpha=0.85, nu_beta=0.85), losses(), START, OPTIMUM, X)),
     Wrong(F, "mean off", "`nu_mu` is +0.50 standard deviations",
           (OPTIMUM | {"nu_mu": OPTIMUM["nu_mu"] + 0.5 * OPTIMUM["nu_sigma2"] ** 0.5},
-           losses(), OPTIMUM, X)),
+           losses(), START, OPTIMUM, X)),
     Wrong(F, "too wide", "√nu_sigma2 is off by +41%",
-          (scaled(nu_sigma2=2.0), losses(), OPTIMUM, X)),
-    Wrong(F, "mean precision off", "E[γ] = α/β is", (scaled(nu_beta=1.04), losses(), OPTIMUM, X)),
+          (scaled(nu_sigma2=2.0), losses(), START, OPTIMUM, X)),
+    Wrong(F, "mean precision off", "E[γ] = α/β is",
+          (scaled(nu_beta=1.04), losses(), START, OPTIMUM, X)),
     Wrong(F, "diverged", "not a finite number",
-          (scaled(nu_alpha=float("nan")), losses(), OPTIMUM, X)),
+          (scaled(nu_alpha=float("nan")), losses(), START, OPTIMUM, X)),
     Wrong(F, "far off and flat", "Flat, but far off",
-          (scaled(nu_sigma2=20.0, nu_alpha=0.1, nu_beta=0.1), losses(), OPTIMUM, X)),
-    Wrong(F, "ten steps", "Only a few steps",
+          (scaled(nu_sigma2=20.0, nu_alpha=0.1, nu_beta=0.1), losses(), START, OPTIMUM, X)),
+    Wrong(F, "ten steps", "hardly moved",
           ({"nu_mu": 0.1, "nu_sigma2": 1.1, "nu_alpha": 0.9, "nu_beta": 1.2}, losses(steps=10),
-           OPTIMUM, X)),
+           START, OPTIMUM, X)),
     Wrong(F, "a parameter is missing", "four parameters",
-          ({"nu_mu": 5.0, "nu_sigma2": 0.01}, losses(), OPTIMUM, X)),
+          ({"nu_mu": 5.0, "nu_sigma2": 0.01}, losses(), START, OPTIMUM, X)),
     Wrong(F, "a misspelt parameter", "it has: nu_mu, nu_sigma, nu_alpha, nu_beta",
-          ({"nu_mu": 5.0, "nu_sigma": 0.1, "nu_alpha": 51.0, "nu_beta": 51.0}, losses(), OPTIMUM,
-           X)),
-    Wrong(F, "not filled in", "still blank", (None, None, OPTIMUM, X)),
+          ({"nu_mu": 5.0, "nu_sigma": 0.1, "nu_alpha": 51.0, "nu_beta": 51.0}, losses(), START,
+           OPTIMUM, X)),
+    Wrong(F, "start at the optimum", "the optimum itself",
+          (OPTIMUM, losses(), OPTIMUM, OPTIMUM, X)),
+    Wrong(F, "no fit at all", "hardly moved from the start", (START, losses(), START, OPTIMUM, X)),
+    Wrong(F, "started far away", "Begin where the data are",
+          (scaled(nu_mu=90.0), losses(), START | {"nu_mu": OPTIMUM["nu_mu"] * 100}, OPTIMUM, X)),
+    Wrong(F, "not filled in", "still blank", (None, None, None, OPTIMUM, X)),
 ]  # fmt: skip
 RIGHT += [
-    Right(F, "the optimum", (OPTIMUM, losses(), OPTIMUM, X)),
+    Right(F, "the optimum", (OPTIMUM, losses(), START, OPTIMUM, X)),
     Right(F, "near it",
-          (scaled(nu_alpha=1.03, nu_beta=1.03, nu_sigma2=0.97), losses(), OPTIMUM, X)),
+          (scaled(nu_alpha=1.03, nu_beta=1.03, nu_sigma2=0.97), losses(), START, OPTIMUM, X)),
 ]  # fmt: skip
 
 # ---------------------------------------------------------------------- Exercise 9, prediction

@@ -278,6 +278,22 @@ def elbo_terms(answer) -> None:
     ]
     parts = {0: ("explain", explain), 1: ("stay", stay)}
     _one_at_a_time(answer, _terms, calls, parts, name="elbo_terms")
+    # The notebook goes on with many guides at once, and with the gradient.
+    a = torch.tensor([16.0, 12.5, 18.0], **DOUBLE).requires_grad_()
+    b = torch.tensor([1.3, 0.6, 2.0], **DOUBLE)
+    try:
+        terms = answer(a, b)
+        many = all(isinstance(t, Tensor) and t.shape == (3,) for t in terms)
+        gradients = many and all(t.requires_grad for t in terms)
+    except (TypeError, ValueError, RuntimeError):
+        many = gradients = False
+    if not many:
+        fail(
+            "right for one guide, but not for many at once.",
+            "Keep the tensors whole: no .item(), float() or functions of math on nu_a and nu_b.",
+        )
+    if not gradients:
+        fail("the values are right, but no gradient passes through.", "Is there a .detach()?")
 
 
 # --------------------------------------------------------------------------------- 3, estimate
@@ -553,15 +569,17 @@ PARAMETERS = {"nu_mu": 0.0, "nu_sigma2": 1.0, "nu_alpha": 1.0, "nu_beta": 1.0}
 def gaussian_guide(answer) -> None:
     c = call(7, 3 + torch.randn(7))
     pyro.clear_param_store()
-    same_guide(answer, _gaussian_model, [c])
+    if callable(answer):
+        poutine.trace(answer).get_trace(*c.args)
     store = pyro.get_param_store()
     names = list(store.keys())
-    for name in PARAMETERS:
+    for name in PARAMETERS if names else ():
         if name not in names:
             fail(
                 f"the guide has no parameter named `{name}`; it has {', '.join(sorted(names))}.",
                 "The name in quotes is the first argument of pyro.param.",
             )
+    same_guide(answer, _gaussian_model, [c])
     if extra := [name for name in names if name not in PARAMETERS]:
         fail(f"the guide has a parameter `{extra[0]}` that is not in the formulas.")
     if store._constraints["nu_mu"] is not constraints.real:
@@ -652,7 +670,7 @@ def _cavi(x, mean_gamma, *, prior=1e-4, one=1.0, half=0.5, spread=1.0) -> dict[s
 def cavi_update(answer) -> None:
     # So few points, and a precision so small in the second call, that the priors show.
     x = torch.tensor([2.0, 5.0, 3.5, 9.0], **DOUBLE)
-    calls = [call(x, 0.3), call(x, 0.0001)]
+    calls = [call(x, 0.3), call(x, 0.0001), call(x[:3], 0.3)]
 
     def changed(name: str, wrong: Callable, message: str) -> Twin:
         return Twin(
@@ -814,12 +832,21 @@ def _elbo(nu: Mapping[str, float], x: Tensor) -> float:
 
 
 @exercise("Exercise 8, a fit that has converged")
-def gaussian_fit(nu: Any, losses: Any, optimum: Mapping[str, float], x: Tensor) -> None:
+def gaussian_fit(nu: Any, losses: Any, start: Any, optimum: Mapping[str, float], x: Tensor) -> None:
     if not isinstance(nu, Mapping) or set(nu) != set(PARAMETERS):
         given = ", ".join(nu) if isinstance(nu, Mapping) else type(nu).__name__
         fail(
             f"`start` should hold the four parameters of the guide; it has: {given}.",
             f"They are {', '.join(PARAMETERS)}.",
+        )
+    if all(math.isclose(start[k], optimum[k], rel_tol=1e-4) for k in PARAMETERS):
+        fail(
+            "the start is the optimum itself.", "Take it from the data: without it there is no fit."
+        )
+    if len(losses) < 50 or all(math.isclose(nu[k], start[k], rel_tol=1e-3) for k in PARAMETERS):
+        fail(
+            "the parameters have hardly moved from the start, so this is no test of a fit.",
+            "More steps, and a first learning rate of about 0.1.",
         )
     sd = math.sqrt(optimum["nu_sigma2"])
     mean_gamma = nu["nu_alpha"] / nu["nu_beta"]
@@ -831,6 +858,12 @@ def gaussian_fit(nu: Any, losses: Any, optimum: Mapping[str, float], x: Tensor) 
         fail("a parameter is not a finite number: try a smaller learning rate.")
     if abs(nu["nu_mu"] - optimum["nu_mu"]) > 0.05 * sd:
         off = (nu["nu_mu"] - optimum["nu_mu"]) / sd
+        if abs(off) > 10 and abs(nu["nu_mu"] - start["nu_mu"]) < abs(off * sd):
+            fail(
+                f"`nu_mu` started at {start['nu_mu']:.3g} and ended at {nu['nu_mu']:.3g}, far from "
+                "the data.",
+                "How far can a step go? Begin where the data are.",
+            )
         problems.append(f"`nu_mu` is {off:+.2f} standard deviations from the optimum")
     if abs(math.sqrt(1 + relative["nu_sigma2"]) - 1) > 0.05:
         off = math.sqrt(1 + relative["nu_sigma2"]) - 1
@@ -863,7 +896,7 @@ def _what_to_change(losses: Sequence[float], problems: Sequence[str], missing: f
         return [*lines, "The ELBO is still rising: a larger first learning rate, or more steps."]
     if noise > 0.3:
         return [*lines, "The ELBO is very noisy from step to step: how many particles are there?"]
-    if missing < 0.5:
+    if missing < 0.5 and len(problems) < 3:
         return [*lines, "Nearly there. Start nearer to the data's scale, or let the rate decay."]
     return [*lines, "Flat, but far off: look at `start`, and at how far a step can go."]
 
