@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import pytest
@@ -46,3 +48,12 @@ def assert_accepted(case: Right, capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr().out
     assert shown.startswith("✓ Exercise")
     assert len(shown.splitlines()) == 1
+
+
+def assert_enough(module: ModuleType, wrong: Iterable[Wrong], right: Iterable[Right]) -> None:
+    """Every exercise of a module of checks has at least six wrong and two right answers."""
+    caught, accepted = (Counter(case.check for case in cases) for cases in (wrong, right))
+    exercises = {getattr(module, name) for name in module.__all__} - {module.scorecard_within}
+    assert set(caught) == set(accepted) == exercises
+    assert min(caught.values()) >= 6
+    assert min(accepted.values()) >= 2

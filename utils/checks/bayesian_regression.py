@@ -223,29 +223,33 @@ def conditional_posterior(answer) -> None:
 
 
 @exercise("Exercise 4, the African group")
-def african_fit(guide: Any, losses: Any, x: Tensor, y: Tensor, log_evidence: float) -> None:
-    if isinstance(guide, list):
+def african_fit(
+    african_guide: Any, african_losses: Any, x: Tensor, y: Tensor, log_evidence: float
+) -> None:
+    if isinstance(african_guide, list):
         fail(
             "`african_guide` is a list of losses.",
             "inference.fit changes the guide in place; keep the guide, not what fit returns.",
         )
-    if isinstance(guide, type):
+    if isinstance(african_guide, type):
         fail(
             "`african_guide` is the class itself; make a guide with AutoMultivariateNormal(model)."
         )
-    if isinstance(guide, AutoDiagonalNormal | AutoNormal):
+    if isinstance(african_guide, AutoDiagonalNormal | AutoNormal):
         fail(
             "this guide treats w0 and w1 as independent (its turn comes in section 5.3).",
             "A full covariance matrix is what AutoMultivariateNormal has.",
         )
-    if not isinstance(losses, Sequence) or not losses:
+    if not isinstance(african_losses, Sequence) or not african_losses:
         fail("`african_losses` should be the list that inference.fit returns.")
-    reached = -sum(losses[-50:]) / len(losses[-50:])
+    reached = -sum(african_losses[-50:]) / len(african_losses[-50:])
     try:
-        same_guide(guide, _linear_model, [call(x, y)], best_elbo=log_evidence, elbo_tolerance=0.12)
+        same_guide(
+            african_guide, _linear_model, [call(x, y)], best_elbo=log_evidence, elbo_tolerance=0.12
+        )
     except CheckFailed as problem:
-        earlier = -sum(losses[-100:-50]) / max(1, len(losses[-100:-50]))
-        flat = len(losses) >= 100 and abs(reached - earlier) < 0.5
+        earlier = -sum(african_losses[-100:-50]) / max(1, len(african_losses[-100:-50]))
+        flat = len(african_losses) >= 100 and abs(reached - earlier) < 0.5
         elsewhere = abs(reached - log_evidence) > 1
         if flat and elsewhere and "can be reached" in str(problem):
             fail(

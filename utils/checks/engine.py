@@ -96,7 +96,8 @@ def exercise(title: str) -> Callable[[Callable], Callable]:
     """Make a named check of a function that raises :class:`CheckFailed` if the answer is wrong.
 
     The named check prints one line if the answer is right. Whatever the answer itself raises is
-    reported with the line of the reader's code that raised it.
+    reported with the line of the reader's code that raised it. Give the parameters of ``check`` the
+    names that the reader gives the answers: the message says which of them is still None.
     """
 
     def decorate(check: Callable) -> Callable:

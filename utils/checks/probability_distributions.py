@@ -133,10 +133,10 @@ def _same_distribution(
 
 
 @exercise("Exercise 1, July")
-def july(answer: Any, density: Any) -> None:
+def july(july: Any, density: Any) -> None:
     _same_distribution(
         "july",
-        answer,
+        july,
         dist.Normal(24.0, 3.0),
         twins=[
             Twin(
