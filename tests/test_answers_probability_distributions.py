@@ -48,7 +48,7 @@ WRONG = [
     Wrong(J, "a draw as density", "too large", (JULY, tensor(25.3))),
     Wrong(J, "vector", "should be a single number", (JULY, JULY.log_prob(tensor([27.0])).exp())),
     Wrong(J, "no density", "still blank", (JULY, None)),
-    Wrong(J, "blank", "still blank", (None, None)),
+    Wrong(J, "blank", "still blank: `july` and `density` are None", (None, None)),
 ]  # fmt: skip
 RIGHT = [
     Right(J, "as in the solution", (JULY, DENSITY)),
