@@ -29,6 +29,14 @@ def test_parameters_and_logs_have_errors_of_their_own_and_a_second_truth():
         make_scorecard(approximate, exact)
 
 
+def test_rows_with_a_remark_and_angles_are_differences():
+    approximate = {"ELBO per image (q = 2)": 90.0, "mean ln p(y | x)": -2.0, "largest angle": 1.5}
+    exact = {"ELBO per image (q = 2)": 90.5, "mean ln p(y | x)": -2.1, "largest angle": 0.0}
+    card = make_scorecard(approximate, exact)
+    assert card["error"].tolist() == pytest.approx([-0.5, 0.1, 1.5])
+    assert "of an angle in degrees" in show_scorecard(card).data
+
+
 @pytest.mark.parametrize(
     ("approximate", "exact", "message"),
     [

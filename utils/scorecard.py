@@ -11,7 +11,8 @@ from IPython.display import HTML
 CAPTION = "error: of a mean in exact sd, of an sd relative, of a probability relative in its odds"
 CAPTION_OF = {
     "parameter": ", of a parameter relative",
-    "nats": ", of an ELBO or log evidence in nats",
+    "nats": ", of an ELBO or log-likelihood in nats",
+    "degrees": ", of an angle in degrees",
 }
 
 
@@ -27,8 +28,9 @@ def make_scorecard(
     Quantities are named ``E[...]`` for a mean, ``sd[...]`` for a standard deviation and
     ``P(...)`` for a probability. The error of a mean is in units of the exact standard deviation
     (``sd[...]`` of the same name must be in ``exact``), that of an sd is relative, and that of a
-    probability is the relative error of its odds, p / (1 - p). That of ``ELBO`` and of
-    ``ln p(...)`` is a difference, in nats.
+    probability is the relative error of its odds, p / (1 - p). That of a quantity whose name begins
+    with ``ELBO``, ``ln p(`` or ``mean ln p(`` is a difference, in nats; that of one whose name ends
+    in ``angle`` (before any parentheses) is a difference, in degrees.
 
     Args:
         optimum: a second truth: the best that a method of this kind can do. It adds the columns
@@ -64,7 +66,7 @@ def _with_errors(
                 error = (a - e) / float(exact[f"sd[{name}]"])
             case "sd" | "parameter":
                 error = a / e - 1
-            case "nats":
+            case "nats" | "degrees":
                 error = a - e
             case "P":
                 error = 0.0 if a == e else _odds(a) / _odds(e) - 1 if e > 0 else math.inf
@@ -87,7 +89,7 @@ def _odds(p: float) -> float:
 
 
 def kind_of_row(quantity: str) -> str:
-    """The kind of a quantity in a scorecard: E, sd, P, nats or parameter."""
+    """The kind of a quantity in a scorecard: E, sd, P, nats, degrees or parameter."""
     try:
         return _kind_of(quantity)[0]
     except ValueError:  # its name alone does not say; make_scorecard was told
@@ -95,8 +97,10 @@ def kind_of_row(quantity: str) -> str:
 
 
 def _kind_of(quantity: str) -> tuple[str, str]:
-    if quantity == "ELBO" or (quantity.startswith("ln p(") and quantity.endswith(")")):
+    if quantity.startswith(("ELBO", "ln p(", "mean ln p(")):
         return "nats", quantity
+    if quantity.partition(" (")[0].endswith("angle"):
+        return "degrees", quantity
     for prefix, end in (("E[", "]"), ("sd[", "]"), ("P(", ")")):
         if quantity.startswith(prefix) and quantity.endswith(end):
             return prefix[:-1], quantity[len(prefix) : -1]

@@ -348,11 +348,12 @@ def reject_unless_same(
 def scorecard_within(
     scorecard: pd.DataFrame,
     *,
-    mean: float,
-    sd: float,
+    mean: float | None = None,
+    sd: float | None = None,
     probability: float | None = None,
     parameter: float | None = None,
     nats: float | None = None,
+    degrees: float | None = None,
     truth: str = "exact",
 ) -> None:
     """Pass if every approximate answer is as near to the exact one as stated.
@@ -363,7 +364,8 @@ def scorecard_within(
         sd: greatest relative error of an ``sd[...]``.
         probability: greatest absolute error of a ``P(...)``.
         parameter: greatest relative error of a parameter.
-        nats: greatest difference of an ``ELBO`` or ``ln p(...)``.
+        nats: greatest difference of an ELBO or log-likelihood.
+        degrees: greatest difference of an angle.
         truth: the column of the exact answers: ``exact``, or ``optimum`` if there is one.
 
     A quantity of a kind without a limit is not judged, save that it must be a number.
@@ -374,12 +376,21 @@ def scorecard_within(
         )
     error = "error" if truth == "exact" else f"error ({truth})"
     absolute = (scorecard["approximate"] - scorecard[truth]).abs()
-    limits = {"E": mean, "sd": sd, "P": probability, "parameter": parameter, "nats": nats}
+    limits = {
+        "E": (mean, "means within {:g} sd"),
+        "sd": (sd, "sds within {:.0%}"),
+        "P": (probability, "probabilities (as such, not their odds) within {:g}"),
+        "parameter": (parameter, "parameters within {:.0%}"),
+        "nats": (nats, "logs within {:g} nats"),
+        "degrees": (degrees, "angles within {:g}°"),
+    }
     kinds = scorecard.index.map(kind_of_row)
     size = scorecard[error].abs().where(kinds != "P", absolute)
-    unlimited = [math.inf if limits[k] is None else limits[k] for k in kinds]
+    unlimited = [math.inf if limits[k][0] is None else limits[k][0] for k in kinds]
     allowed = pd.Series(unlimited, index=scorecard.index)
     judged = allowed < math.inf
+    if not judged.any():
+        raise CheckFailed("Scorecard: no limit is given for any of its quantities.")
     if (bad := ~(size <= allowed)).any():
         row = scorecard[bad].iloc[0]
         raise CheckFailed(
@@ -387,12 +398,6 @@ def scorecard_within(
             f"`{row.name}`: {row['approximate']:.4g} against {row[truth]:.4g}.",
             "Is the ELBO flat? Then run the notebook again from the top, in order.",
         )
-    parts = [f"means within {mean:g} sd", f"sds within {sd:.0%}"]
-    if probability is not None:
-        parts.append(f"probabilities (as such, not their odds) within {probability:g}")
-    if parameter is not None:
-        parts.append(f"parameters within {parameter:.0%}")
-    if nats is not None:
-        parts.append(f"logs within {nats:g} nats")
+    parts = [text.format(limit) for limit, text in limits.values() if limit is not None]
     of = "" if truth == "exact" else f" against the {truth}"
     print(f"✓ Scorecard{of}: {int(judged.sum())} quantities; {', '.join(parts)}")
