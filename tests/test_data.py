@@ -12,12 +12,16 @@ import pandas as pd
 import pytest
 import torch
 import torchvision
+from pyro import poutine
 
 import utils.data
+from utils.checks.bayesian_neural_networks import NeuralRegressor
 from utils.data import (
     DATA,
     SHA256,
     DataError,
+    load_gap,
+    load_gap_posterior,
     load_ice_cream,
     load_ice_cream_posterior,
     load_mnist,
@@ -320,6 +324,44 @@ def test_mnist_is_the_same_on_a_gpu():
         assert x.is_cuda
         assert torch.equal(x.cpu(), expected[0])
         assert torch.equal(y.cpu(), expected[1])
+
+
+# ---------------------------------------------------------------------------- gap
+
+
+def test_gap_has_points_in_two_pieces():
+    df = load_gap()
+    assert list(df.columns) == ["x", "y"]
+    assert len(df) == 120
+    assert df["x"].is_monotonic_increasing
+    assert (df["x"].between(-10, 0) | df["x"].between(5, 10)).all()
+    assert df.iloc[0].tolist() == [-9.8316, -11.0427]
+
+
+def test_gap_posterior_has_chains_that_agree():
+    summary, _ = load_gap_posterior()
+    assert summary.index.name == "quantity"
+    assert list(summary.columns) == ["mean", "sd", "r_hat", "ess"]
+    assert len(summary) == 2 * 53
+    assert summary["r_hat"].max() < 1.01
+    assert summary["ess"].min() > 1000
+
+
+def test_gap_posterior_has_draws_that_the_model_takes():
+    summary, draws = load_gap_posterior()
+    x, y = torch.tensor([-5.0, 2.5, 7.5]), torch.zeros(3)
+    trace = poutine.trace(NeuralRegressor()).get_trace(x, y)
+    sites = {name: tuple(node["value"].shape) for name, node in trace.iter_stochastic_nodes()}
+    assert {name: tuple(values.shape[1:]) for name, values in draws.items()} == sites
+    assert {len(values) for values in draws.values()} == {2000}
+    assert {values.dtype for values in draws.values()} == {torch.float32}
+    # The functions of these draws have the moments of the summary, so the entries are in order.
+    with poutine.condition(data=draws):
+        h = NeuralRegressor().h(x)
+    for k, place in enumerate(("-5", "2.5", "7.5")):
+        row = summary.loc[f"h(x) | x = {place}"]
+        assert abs(h[:, k].mean().item() - row["mean"]) < 4 * row["sd"] / 1000**0.5
+        assert h[:, k].std().item() == pytest.approx(row["sd"], rel=0.15)
 
 
 # ---------------------------------------------------------------------------- MNIST: arguments

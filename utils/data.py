@@ -1,4 +1,4 @@
-"""The data sets of the course: ten days of an ice-cream shop, rugged countries, and MNIST.
+"""The data sets of the course: an ice-cream shop, points with a gap, rugged countries, and MNIST.
 
 Every file is verified before it is read. A missing, truncated or altered file raises
 `DataError`, which names the file and the command that restores it. Nothing is downloaded.
@@ -23,11 +23,23 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-__all__ = ["DataError", "load_ice_cream", "load_ice_cream_posterior", "load_mnist", "load_rugged"]
+__all__ = [
+    "DataError",
+    "load_gap",
+    "load_gap_posterior",
+    "load_ice_cream",
+    "load_ice_cream_posterior",
+    "load_mnist",
+    "load_rugged",
+]
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DATA = REPOSITORY / "data"
 SHA256 = {  # of each file with LF line ends
+    # Made by tools/gap_nuts.py:
+    "gap.csv": "8103eb56038ddb7be78a1352bbb901959385e45c00027b33b907926d0483d2e7",
+    "gap_nuts_summary.csv": "8e55c7ceaf9e682011fcc41dbf18139b8d0a7fc91000cef09ede4ca43c30cafe",
+    "gap_nuts_draws.csv": "5a1482a740f6a2fb840b4e21f996d1a4424bf322a665c87379dce26732ab15be",
     "ice_cream.csv": "76bee095cea2012565884e52c1135710f4a52ba7373971fde06cc36076a17a38",
     # Made by tools/ice_cream_nuts.py:
     "ice_cream_nuts_summary.csv": (
@@ -97,6 +109,47 @@ def load_ice_cream_posterior() -> tuple[pd.DataFrame, pd.DataFrame]:
     """
     summary = _read_csv("ice_cream_nuts_summary.csv").set_index(["version", "quantity"])
     return summary, _read_csv("ice_cream_nuts_draws.csv")
+
+
+def load_gap(path: str | Path | None = None) -> pd.DataFrame:
+    """120 points of a curve with a gap between them, made up for teaching.
+
+    Args:
+        path: the CSV file; by default `data/gap.csv` of this repository.
+
+    Returns:
+        Columns `x`, in [-10, 0] and [5, 10] and in increasing order, and `y`.
+
+    Raises:
+        DataError: the file is missing or altered.
+    """
+    return _read_csv("gap.csv", path)
+
+
+def load_gap_posterior() -> tuple[pd.DataFrame, dict[str, Tensor]]:
+    """The exact posterior of the neural regressor: long NUTS chains (`tools/gap_nuts.py`).
+
+    Returns:
+        - a summary with index `quantity` (`h(x) | x = ...` and `ln var(x) | x = ...`) and columns
+          `mean`, `sd`, `r_hat` and `ess` (effective sample size);
+        - 2,000 thinned draws of the weights: site -> float32 tensor of shape (2000, ...), with the
+          site's own shape on the right, on the default device.
+
+    Raises:
+        DataError: one of the two files is missing or altered.
+    """
+    summary = _read_csv("gap_nuts_summary.csv").set_index("quantity")
+    columns = _read_csv("gap_nuts_draws.csv")
+    draws = {}
+    for site in dict.fromkeys(name.rpartition(" ")[0] for name in columns):
+        own = [name for name in columns if name.rpartition(" ")[0] == site]
+        values = torch.tensor(columns[own].to_numpy(), dtype=torch.float32)
+        inputs_first = site.endswith(
+            "hidden.weight"
+        )  # one input; the other weights have one output
+        shape = (1, -1) if inputs_first else (-1, 1) if site.endswith("weight") else (-1,)
+        draws[site] = values.reshape(len(values), *shape)
+    return summary, draws
 
 
 def load_rugged(keep_unknown: bool = False, path: str | Path | None = None) -> pd.DataFrame:
