@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -71,7 +72,20 @@ def _parameters(
         other: parameters that belong elsewhere.
     """
     pyro.clear_param_store()
-    trace = poutine.trace(answer).get_trace(*args)
+    try:
+        trace = poutine.trace(answer).get_trace(*args)
+    except ValueError as error:
+        mismatch = re.search(
+            r"mismatch inside plate.* site (\S+) dim -1, (\d+) vs (\d+)", str(error)
+        )
+        if mismatch and mismatch[3] in (str(PIXELS), str(args[1])):
+            site, images, entries = mismatch.groups()
+            fail(
+                f"`{site}`: its {entries} entries count as independent data points, and the plate "
+                f"has {images} images.",
+                "They are one vector: `.to_event(1)`.",
+            )
+        raise
     made = {name: site["value"] for name, site in trace.nodes.items() if site["type"] == "param"}
     sites = [name for name in wanted if trace.nodes.get(name, {}).get("type") == "sample"]
     if sites:
