@@ -170,7 +170,9 @@ print(f"images: {tuple(images.shape)}; pixels that are 0 in all of them: {never_
 #
 # Three `pyro.param` and, in the plate, two `pyro.sample` with `.to_event(1)`. The plate is as large
 # as the batch: `len(x)`. For all images at once, $\mathbf{W}\mathbf{z}$ is `z @ W.T`, of shape
-# `(n, 784)`. A prior of $q$ standard normals: `dist.Normal(torch.zeros(q), 1.0)`.
+# `(n, 784)`. A prior of $q$ standard normals: `dist.Normal(torch.zeros(q), 1.0)`. An initial value
+# may be a function, `lambda: ...`, which Pyro calls only once; and `mean.clone()` is a copy of
+# `mean`, which the fit may change.
 #
 # </details>
 
@@ -735,7 +737,7 @@ plotting.image_grid(
 # would get other names, and it is *the same model* as the first, with the same $\mathbf{C}$ and
 # hence the same probability for every image that there could be. The data determine the space that
 # the factors span, and nothing within. What picks the axes in the second row is our diagonal guide,
-# a convenience of the computation; and where two of them explain nearly the same variance, the
+# a convenience of the computation; and where two of them explain similar variances, the
 # small errors of the fit decide how they mix. What picks those in the third row is also where the
 # fit happened to stop. Whoever interprets factors interprets all that, too.
 #
@@ -970,7 +972,7 @@ by_ink = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 by_ink.rename_axis("ink in how many images").round(4)
 
 # %% [markdown]
-# Nearly all of it comes from pixels that are never or hardly ever inked, which nobody would look
+# Four fifths of it come from pixels that are never or hardly ever inked, which nobody would look
 # at. Whoever compares ELBOs alone would call it the better model by far. For a pixel that is 0 in
 # all images, with its row of $\mathbf{W}$ and its entry of $\mathbf{b}$ at 0, the log density is
 # $-\ln \sigma_d - \frac{1}{2} \ln 2\pi$: as $\sigma_d \to 0$ it grows without limit. **There is no
