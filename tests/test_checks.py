@@ -280,6 +280,39 @@ def test_an_answer_that_changes_a_copy_passes():
     check(answer)
 
 
+def test_a_function_that_no_twin_explains_gets_the_hint():
+    for reference in (lambda x: 2 * x, lambda x: 2 * x.sum()):
+        answer = lambda x, f=reference: f(x) + 1  # noqa: E731
+        options = {"name": "f", "hint": "Look here."}
+        assert "Look here." in message_of(
+            same_function, answer, reference, [call(torch.ones(3))], **options
+        )
+
+
+def linear_model(loc=lambda a, z: z @ a, use=lambda a: a):
+    def model(x):
+        a = use(pyro.param("a", torch.ones(2, 3)))
+        with pyro.plate("data", len(x)):
+            z = pyro.sample("z", dist.Normal(torch.zeros(2), 1.0).to_event(1))
+            pyro.sample("x", dist.Normal(loc(a, z), 1.0).to_event(1), obs=x)
+
+    return model
+
+
+def test_a_model_for_one_draw_at_a_time_passes_where_no_more_is_asked():
+    calls = [call(torch.ones(4, 3))]
+    answer = linear_model(lambda a, z: torch.mm(z, a))
+    same_model(linear_model(), linear_model(), calls)
+    same_model(answer, linear_model(), calls, batched=False)
+    assert "many draws at once" in message_of(same_model, answer, linear_model(), calls)
+
+
+def test_a_parameter_that_no_fit_can_move_is_noticed():
+    answer = linear_model(use=lambda a: a.detach())
+    message = message_of(same_model, answer, linear_model(), [call(torch.ones(4, 3))])
+    assert "`a` does not reach the distributions" in message
+
+
 def test_a_model_that_changes_the_data_is_told_so():
     def model(x):
         x -= 1

@@ -332,7 +332,10 @@ def close_to(
         side = "large" if value > expected.to(value) else "small"
         fail(f"`{name}` is {value.item():.6g}: too {side}.", *([hint] if hint else []))
     wrong = (value - expected.to(value)).abs() > tolerance
-    fail(f"`{name}` has the right shape, but {int(wrong.sum())} of {wrong.numel()} entries differ.")
+    fail(
+        f"`{name}` has the right shape, but {int(wrong.sum())} of {wrong.numel()} entries differ.",
+        *([hint] if hint else []),
+    )
 
 
 def _as_number(name: str, value: Any, expected: Tensor) -> Tensor:
@@ -372,6 +375,7 @@ def same_function(
     returns: Sequence[str] = (),
     tolerance: float = 1e-4,
     twins: Sequence[Twin] = (),
+    hint: str | None = None,
 ) -> None:
     """Accept a function that returns what ``reference`` returns at every call.
 
@@ -381,6 +385,7 @@ def same_function(
         tolerance: relative to the largest entry, or absolute below 1.
         twins: wrong *functions*: if the answer agrees with one of them at every call, its message
             is the one that helps.
+        hint: what to look at if no twin is recognised.
     """
     if not callable(answer):
         fail(f"`{name}` should be a function, not {type(answer).__name__}.")
@@ -397,7 +402,7 @@ def same_function(
                 parts = [(returns[0] if returns else name, result, expected)]
             for value_name, got, want in parts:
                 scale = max(1.0, torch.as_tensor(want).abs().max().item())
-                close_to(value_name, got, want, tolerance=tolerance * scale)
+                close_to(value_name, got, want, tolerance=tolerance * scale, hint=hint)
 
     reject_unless_same(compare, reference, twins)
 
