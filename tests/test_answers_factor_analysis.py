@@ -36,6 +36,7 @@ def model(
     names=("W", "b", "z", "x"),
     observe=True,
     scale=lambda sigma: sigma,
+    plate="images",
 ):
     W_name, b_name, z_name, x_name = names
 
@@ -43,7 +44,7 @@ def model(
         weights = pyro.param(W_name, lambda: W(q))
         offset = pyro.param(b_name, lambda: b(mean))
         noise = scale(sigma())
-        with pyro.plate("images", size(images)):
+        with pyro.plate(plate, size(images)):
             hidden = pyro.sample(z_name, z(q))
             likelihood = x(loc(hidden, weights, offset, mean), noise)
             pyro.sample(x_name, likelihood, obs=images if observe else None)
@@ -104,6 +105,20 @@ def model_in_low_rank_form(x, q, mean):
         pyro.sample("x", dist.Independent(dist.Normal(loc, sigma), 1), obs=x)
 
 
+def model_in_place(x, q, mean):
+    x.sub_(0.1)
+    model()(x, q, mean)
+
+
+def model_changing_mean(x, q, mean):
+    mean *= 0.5
+    model()(x, q, mean)
+
+
+def plain_number():
+    return pyro.param("sigma", 1.0, constraint=POSITIVE)
+
+
 M = check.factor_model
 WRONG += [
     Wrong(M, "W at zero", "the gradient is zero", (model(W=lambda q: torch.zeros(784, q)),)),
@@ -149,7 +164,24 @@ WRONG += [
     Wrong(M, "plate of a fixed size", "with these data it should be (5, 3)",
           (model(size=lambda x: 60_000),)),
     Wrong(M, "plate of 500", "with these data it should be (5, 3)", (model(size=lambda x: 500),)),
-    Wrong(M, "W @ z", "Look at: ", (model(loc=lambda z, W, b, m: W @ z + b),)),
+    Wrong(M, "W @ z", "the shapes do not fit", (model(loc=lambda z, W, b, m: W @ z + b),)),
+    Wrong(M, "W @ z, line", "Look at: ", (model(loc=lambda z, W, b, m: W @ z + b),)),
+    Wrong(M, "z @ W", "the shapes do not fit", (model(loc=lambda z, W, b, m: z @ W + b),)),
+    Wrong(M, "W @ z.T", "the shapes do not fit", (model(loc=lambda z, W, b, m: W @ z.T + b),)),
+    Wrong(M, "x in place", "changes its argument `x` in place", (model_in_place,)),
+    Wrong(M, "mean in place", "changes its argument `mean` in place", (model_changing_mean,)),
+    Wrong(M, "W detached", "the parameter `W` does not reach",
+          (model(loc=lambda z, W, b, m: z @ W.detach().T + b),)),
+    Wrong(M, "b detached", "the parameter `b` does not reach",
+          (model(loc=lambda z, W, b, m: z @ W.T + b.detach()),)),
+    Wrong(M, "sigma detached", "the parameter `sigma` does not reach",
+          (model(scale=lambda sigma: sigma.detach()),)),
+    Wrong(M, "sigma.item()", "the parameter `sigma` does not reach",
+          (model(scale=lambda sigma: sigma.item()),)),
+    Wrong(M, "a plain number", "starts at a *tensor*", (model(sigma=plain_number),)),
+    Wrong(M, "a plain number, free", "starts at a *tensor*",
+          (model(sigma=lambda: pyro.param("sigma", 1.0)),)),
+    Wrong(M, "another plate", "the plate of `z` is named `data`", (model(plate="data"),)),
     Wrong(M, "Bernoulli pixels", "`x`",
           (model(x=lambda loc, s: dist.Bernoulli(logits=loc + 0 * s, validate_args=False)
                  .to_event(1)),)),
@@ -164,6 +196,10 @@ RIGHT += [
     Right(M, "as in the solution", (model(),)),
     Right(M, "other names and forms", (model_named_differently,)),
     Right(M, "expand and Independent", (model_in_low_rank_form,)),
+    Right(M, "(W @ z.T).T", (model(loc=lambda z, W, b, m: (W @ z.T).T + b),)),
+    Right(M, "einsum", (model(loc=lambda z, W, b, m: torch.einsum("nq,dq->nd", z, W) + b),)),
+    Right(M, "mm", (model(loc=lambda z, W, b, m: torch.mm(z, W.T) + b),)),
+    Right(M, "linear", (model(loc=lambda z, W, b, m: torch.nn.functional.linear(z, W, b)),)),
 ]
 
 # --------------------------------------------------------------------------- Exercise 2, guide
@@ -247,6 +283,11 @@ def guide_einsum(x, q, mean):
     return {"z": z}
 
 
+def guide_in_place(x, q, mean):
+    x -= mean
+    guide(loc=lambda x, mean, V: x @ V.T)(x, q, mean)
+
+
 G = check.factor_guide
 WRONG += [
     Wrong(G, "not centred", "its mean lacks x̄", (guide(loc=lambda x, mean, V: x @ V.T),)),
@@ -287,13 +328,15 @@ WRONG += [
     Wrong(G, "no plate", "no plate says", (guide_without_plate,)),
     Wrong(G, "a point", "a single point", (guide_point,)),
     Wrong(G, "detached", "`V` does not reach", (guide_cut_off,)),
-    Wrong(G, "V @ x", "Look at: ", (guide(loc=lambda x, mean, V: V @ (x - mean)),)),
+    Wrong(G, "V @ x", "the shapes do not fit", (guide(loc=lambda x, mean, V: V @ (x - mean)),)),
+    Wrong(G, "in place", "changes its argument `x` in place", (guide_in_place,)),
+    Wrong(G, "another plate", "is named `data`", (guide(plate="data"),)),
     Wrong(G, "not a function", "a guide is a function", ("guide",)),
     Wrong(G, "blank", "still blank", (blank,)),
 ]  # fmt: skip
 RIGHT += [
     Right(G, "as in the solution", (guide(),)),
-    Right(G, "another name for the plate", (guide(plate="data"),)),
+    Right(G, "(V @ x.T).T", (guide(loc=lambda x, mean, V: (V @ (x - mean).T).T),)),
     Right(G, "as a multivariate normal", (guide_multivariate,)),
     Right(G, "by einsum, returning z", (guide_einsum,)),
     Right(G, "products apart", (guide(loc=lambda x, mean, V: x @ V.T - V @ mean),)),
@@ -320,8 +363,51 @@ def ml_rotated(values, vectors, q):
     return W @ torch.linalg.qr(torch.randn(q, q).to(W))[0], sigma
 
 
+def ml_in_place(values, vectors, q):
+    sigma2 = values[q:].mean()
+    W = vectors[:, :q]
+    W *= (values[:q] - sigma2).sqrt()
+    return W, sigma2.sqrt()
+
+
+def ml_overwriting(values, vectors, q):
+    values[q:] = values[q:].mean()
+    return vectors[:, :q] * (values[:q] - values[q]).sqrt(), values[q].sqrt()
+
+
+def ml_for_784(values, vectors, q):
+    sigma2 = values[q:].sum() / (784 - q)
+    return vectors[:, :q] * (values[:q] - sigma2).sqrt(), sigma2.sqrt()
+
+
+def ml_by_loop_for_784(values, vectors, q):
+    sigma2 = sum(values[j] for j in range(q, 784)) / (784 - q)
+    return vectors[:, :q] * (values[:q] - sigma2).sqrt(), sigma2.sqrt()
+
+
+def ml_on_a_copy(values, vectors, q):
+    W = vectors[:, :q].clone()
+    W *= (values[:q] - values[q:].mean()).sqrt()
+    return W, values[q:].mean().sqrt()
+
+
 L = check.maximum_likelihood
 WRONG += [
+    Wrong(L, "W in place", "changes its argument `vectors` in place", (ml_in_place,)),
+    Wrong(L, "eigenvalues in place", "changes its argument `values` in place", (ml_overwriting,)),
+    Wrong(L, "784", "784 is hard-coded", (ml_for_784,)),
+    Wrong(L, "784 in a loop", "784 is hard-coded", (ml_by_loop_for_784,)),
+    Wrong(L, "swapped", "`W` and `sigma` have changed places",
+          (lambda v, u, q: ml()(v, u, q)[::-1],)),
+    Wrong(L, "two columns", "(12, 4) here, with one column for each of the 4 factors; yours has 2",
+          (ml(W=lambda v, u, q, s2: u[:, :2] * (v[:2] - s2).sqrt()),)),
+    Wrong(L, "two factors", "not always 2", (ml(sigma=lambda v, q: v[2:].mean().sqrt()),)),
+    Wrong(L, "single precision", "`W` is in single precision",
+          (ml(W=lambda v, u, q, s2: (u[:, :q] * (v[:q] - s2).sqrt()).float()),)),
+    Wrong(L, "a plain sigma", "should be a tensor, not float",
+          (ml(sigma=lambda v, q: math.sqrt(v[q:].mean())),)),
+    Wrong(L, "none", "Does your function end in a `return`", (lambda v, u, q: None,)),
+] + [
     Wrong(L, "variance", "that is its square", (ml(sigma=lambda v, q: v[q:].mean()),)),
     Wrong(L, "sum", "not their sum", (ml(sigma=lambda v, q: v[q:].sum().sqrt()),)),
     Wrong(L, "mean of roots", "then the root", (ml(sigma=lambda v, q: v[q:].sqrt().mean()),)),
@@ -362,6 +448,7 @@ RIGHT += [
     Right(L, "as in the solution", (ml(),)),
     Right(L, "with diagonal matrices", (ml_by_diagonals,)),
     Right(L, "another rotation", (ml_rotated,)),
+    Right(L, "in place on a copy", (ml_on_a_copy,)),
     Right(L, "other signs", (ml(W=lambda v, u, q, s2: -u[:, :q] * (v[:q] - s2).sqrt()),)),
 ]
 
@@ -397,6 +484,19 @@ def loglik_in_two_sums(values, v, q):
     factors = (values[:q].log() + v[:q] / values[:q]).sum()
     noise = (len(values) - q) * s2.log() + v[q:].sum() / s2
     return -(len(values) * math.log(2 * math.pi) + factors + noise) / 2
+
+
+def loglik_by_loop(values, v, q, last=lambda q: q, size=len):
+    total, rest = 0.0, values[q:].mean()
+    for j in range(size(values)):
+        c = values[j] if j < last(q) else rest
+        total = total - 0.5 * (math.log(2 * math.pi) + c.log() + v[j] / c)
+    return total
+
+
+def loglik_for_784(values, v, q):
+    terms = made_c(values[q:].sum() / (784 - q), q, values)
+    return -0.5 * (784 * math.log(2 * math.pi) + (terms.log() + v / terms).sum())
 
 
 K = check.log_likelihood
@@ -436,13 +536,31 @@ WRONG += [
           (loglik(terms=lambda c, v: TERMS + 0.5 * c.log() + v / c),)),
     Wrong(K, "first q only", "the sum ends at q",
           (lambda e, v, q: -0.5 * (TERMS + e[:q].log() + v[:q] / e[:q]).sum(),)),
-    Wrong(K, "in place", "in place", (loglik_in_place,)),
+    Wrong(K, "in place", "changes its argument `values` in place", (loglik_in_place,)),
+    Wrong(K, "all of v", "all your c_j come from `v`",
+          (loglik(c=lambda e, v, q: made_c(v[q:].mean(), q, v)),)),
+    Wrong(K, "v up to q", "and yours is v_j",
+          (loglik(c=lambda e, v, q: made_c(e[q:].mean(), q, v)),)),
+    Wrong(K, "v beyond q", "yours is the mean of v",
+          (loglik(c=lambda e, v, q: made_c(v[q:].mean(), q, e)),)),
+    Wrong(K, "j <= q", "not `j <= q`",
+          (lambda e, v, q: loglik_by_loop(e, v, q, lambda q: q + 1),)),
+    Wrong(K, "j < q - 1", "one factor is lost",
+          (lambda e, v, q: loglik_by_loop(e, v, q, lambda q: q - 1),)),
+    Wrong(K, "784", "784 is hard-coded", (loglik_for_784,)),
+    Wrong(K, "784 in a loop", "784 is hard-coded",
+          (lambda e, v, q: loglik_by_loop(e, v, q, size=lambda e: 784),)),
+    Wrong(K, "single precision", "is in single precision",
+          (lambda e, v, q: loglik()(e, v, q).float(),)),
+    Wrong(K, "item", "should be a tensor, not float", (lambda e, v, q: loglik()(e, v, q).item(),)),
+    Wrong(K, "none", "Does your function end in a `return`", (lambda e, v, q: None,)),
     Wrong(K, "blank", "still blank", (blank,)),
 ]  # fmt: skip
 RIGHT += [
     Right(K, "as in the solution", (loglik(),)),
     Right(K, "by a distribution", (loglik_by_distribution,)),
     Right(K, "in two sums", (loglik_in_two_sums,)),
+    Right(K, "by a loop", (loglik_by_loop,)),
 ]
 
 # --------------------------------------------------------------------------- Exercise 5, angle
@@ -474,8 +592,31 @@ def angle_by_projectors(A, B):
     return torch.rad2deg(torch.arcsin(torch.linalg.matrix_norm(P - Q, 2).clamp(max=1)))
 
 
+def angle_in_place(A, B):
+    A /= A.norm(dim=0)
+    return degrees(cosines(A, B).min())
+
+
+def by_singular_values(product):
+    return lambda a, b: degrees(torch.linalg.svdvals(product(a, b)).clamp(max=1).min())
+
+
 A = check.largest_angle
 WRONG += [
+    Wrong(A, "in place", "changes its argument `A` in place", (angle_in_place,)),
+    Wrong(A, "one basis", "those of B are not", (by_singular_values(lambda a, b: basis(a).T @ b),)),
+    Wrong(A, "the other basis", "those of A are not",
+          (by_singular_values(lambda a, b: a.T @ basis(b)),)),
+    Wrong(A, "R for Q", "it is the first, [0]",
+          (by_singular_values(lambda a, b: torch.linalg.qr(a)[1].T @ torch.linalg.qr(b)[1]),)),
+    Wrong(A, "outer product", "yours is Q_A Q_Bᵀ",
+          (by_singular_values(lambda a, b: basis(a) @ basis(b).T),)),
+    Wrong(A, "transposed", "not of its transpose",
+          (by_singular_values(lambda a, b: basis(a.T).T @ basis(b.T)),)),
+    Wrong(A, "mean cosine", "the *mean* cosine", (lambda a, b: degrees(cosines(a, b).mean()),)),
+    Wrong(A, "something else", "One by one", (lambda a, b: degrees(cosines(a, b)).sum() * 1.3,)),
+    Wrong(A, "item", "should be a tensor", (lambda a, b: degrees(cosines(a, b).min()).item(),)),
+] + [
     Wrong(A, "radians", "in radians", (lambda a, b: torch.arccos(cosines(a, b).min()),)),
     Wrong(A, "deg2rad", "wrong way",
           (lambda a, b: torch.deg2rad(torch.arccos(cosines(a, b).min())),)),
@@ -539,9 +680,18 @@ def posterior_pixels(x, W, b, sigma):
     return W.T @ torch.linalg.inv(M) @ (x - b), sigma**2 * torch.linalg.inv(M)
 
 
+def posterior_in_place(x, W, b, sigma):
+    x -= b
+    return posterior(mean=lambda M, W, x, b, s: inv(M) @ W.T @ x)(x, W, b, sigma)
+
+
 inv = torch.linalg.inv
 P = check.exact_posterior
 WRONG += [
+    Wrong(P, "in place", "changes its argument `x` in place", (posterior_in_place,)),
+    Wrong(P, "swapped", "have changed places", (lambda x, W, b, s: posterior()(x, W, b, s)[::-1],)),
+    Wrong(P, "none", "Does your function end in a `return`", (lambda x, W, b, s: None,)),
+] + [
     Wrong(P, "sigma in M", "and yours is σ", (posterior(noise=lambda s: s),)),
     Wrong(P, "no noise in M", "σ² I is missing", (posterior(noise=lambda s: 0 * s),)),
     Wrong(P, "plain identity", "yours has I.", (posterior(noise=lambda s: s**0),)),
@@ -601,8 +751,30 @@ def rebuilt(
     return lambda x, mean, p: after(decode(encode(x, mean, p), mean, p))
 
 
+def rebuilt_from_x_in_place(x, mean, p):
+    x -= mean
+    return x @ p["V"].T @ p["W"].T + p["b"]
+
+
+def rebuilt_from_p_in_place(x, mean, p):
+    p["b"] *= 1.5
+    return rebuilt()(x, mean, p)
+
+
+def rebuilt_taking_b_out(x, mean, p):
+    b = p.pop("b")
+    return rebuilt(decode=lambda z, m, p: z @ p["W"].T + b)(x, mean, p)
+
+
 R = check.reconstruct
 WRONG += [
+    Wrong(R, "x in place", "changes its argument `x` in place", (rebuilt_from_x_in_place,)),
+    Wrong(R, "p in place", "changes its argument `p` in place", (rebuilt_from_p_in_place,)),
+    Wrong(R, "p without b", "changes its argument `p` in place", (rebuilt_taking_b_out,)),
+    Wrong(R, "minus b", "b is added, not subtracted",
+          (rebuilt(decode=lambda z, m, p: z @ p["W"].T - p["b"]),)),
+    Wrong(R, "none", "Does your function end in a `return`", (lambda x, m, p: None,)),
+] + [
     Wrong(R, "no b", "b is missing", (rebuilt(decode=lambda z, m, p: z @ p["W"].T),)),
     Wrong(R, "not centred", "not subtracted before V",
           (rebuilt(encode=lambda x, m, p: x @ p["V"].T),)),
@@ -655,13 +827,17 @@ def held_out(values=VALUES, v=TEST, qs=range(1, 301)):
 
 CURVE = held_out()
 BEST = CURVE.argmax().item() + 1
+FALLING = VALUES + 0.5  # the likelihood is smallest with the most factors
 N = check.number_of_factors
 WRONG += [
     Wrong(N, "argmax", "one too small", (CURVE, BEST - 1, VALUES, TEST)),
     Wrong(N, "the maximum itself", "the *number of factors*", (CURVE, CURVE.max(), VALUES, TEST)),
     Wrong(N, "training best", "where the *training*", (CURVE, 300, VALUES, TEST)),
-    Wrong(N, "minimum", "`held_out` is smallest",
+    Wrong(N, "minimum", "`held_out` is *smallest*",
           (CURVE, CURVE.argmin().item() + 1, VALUES, TEST)),
+    Wrong(N, "argmin", "did you use argmin", (CURVE, CURVE.argmin().item(), VALUES, TEST)),
+    Wrong(N, "minimum at the end", "did you use argmin",
+          (held_out(v=FALLING), 300, VALUES, FALLING)),
     Wrong(N, "another", "where is your `held_out` largest", (CURVE, 7, VALUES, TEST)),
     Wrong(N, "one too large", "where is your `held_out` largest",
           (CURVE, BEST + 1, VALUES, TEST)),

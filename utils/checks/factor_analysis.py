@@ -15,11 +15,14 @@ from pyro.distributions import constraints
 from torch import Tensor
 
 from utils.checks.engine import (
+    Call,
     Twin,
     call,
     close_to,
     exercise,
     fail,
+    outcome,
+    reader_line,
     same_function,
     scorecard_within,
 )
@@ -40,6 +43,37 @@ __all__ = [
 DOUBLE = {"dtype": torch.float64, "device": "cpu"}
 PIXELS = 784
 LN_2PI = math.log(2 * math.pi)
+
+
+def _reject_number(name: str, value: Any) -> None:
+    if not isinstance(value, Tensor):
+        fail(
+            f"`{name}` should be a tensor, not {type(value).__name__}.",
+            "`.item()` and `float()` take the number out of it, and the next cells need the "
+            "tensor.",
+        )
+
+
+def _reject_single_precision(name: str, value: Any) -> None:
+    _reject_number(name, value)
+    if value.dtype != torch.float64:
+        fail(
+            f"`{name}` is in single precision; the eigenvalues are in double, and so is what is "
+            "computed from them.",
+            "Did you convert it, with `.float()` or `torch.zeros(...)`?",
+        )
+
+
+def _reject_hard_coded(body: Callable, answer: Callable, c: Call) -> None:
+    """The answer is wrong with a few pixels: if it is right with 784, say so."""
+    try:
+        body(answer, [c])
+    except Exception:  # wrong there, too: whatever it was told holds
+        return
+    fail(
+        "784 is hard-coded, and the check brings fewer pixels.",
+        "Their number is len(eigenvalues).",
+    )
 
 
 # ---------------------------------------------------------------------------- 1, 2, model and guide
@@ -86,6 +120,23 @@ def _parameters(
                 "They are one vector: `.to_event(1)`.",
             )
         raise
+    except AttributeError as error:
+        if re.match("'(float|int)' object", str(error)):
+            fail(
+                "a pyro.param starts at a *tensor*, and yours at a plain number.",
+                "torch.tensor(1.0) makes a tensor of it.",
+                *reader_line(error),
+            )
+        raise
+    except RuntimeError as error:
+        if "cannot be multiplied" in str(error) or "must match the size" in str(error):
+            fail(
+                f"the shapes do not fit: {len(args[0])} images, {PIXELS} pixels, q = {args[1]}. "
+                "What is the shape of each factor of your product, and of the result?",
+                "The hint has the product of the formula for all images at once.",
+                *reader_line(error),
+            )
+        raise
     made = {name: site["value"] for name, site in trace.nodes.items() if site["type"] == "param"}
     sites = [name for name in wanted if trace.nodes.get(name, {}).get("type") == "sample"]
     if sites:
@@ -129,6 +180,17 @@ def _reject_without_constraint(name: str) -> None:
             f"nothing keeps `{name}` positive while it is optimised.",
             "Give its pyro.param constraint=constraints.positive.",
         )
+
+
+def _reject_another_plate(answer: Callable, args: tuple) -> None:
+    nodes = poutine.trace(answer).get_trace(*args).nodes
+    for name in ("z", "x"):
+        frames = nodes[name]["cond_indep_stack"] if name in nodes else ()
+        if other := [frame.name for frame in frames if frame.name != "images"]:
+            fail(
+                f"the plate of `{name}` is named `{other[0]}`; the task says `images`.",
+                "Pyro knows by the name that a plate of the guide is the plate of the model.",
+            )
 
 
 @exercise("Exercise 1, the model")
@@ -213,9 +275,9 @@ def factor_model(answer) -> None:
                 "`x`: the constraint makes sigma positive already; no exp is needed.",
             ),
         ],
+        batched=False,
     )
-    if not torch.equal(mean, kept):
-        fail("your model changes `mean` in place.")
+    _reject_another_plate(answer, (x, 3, mean))
     pyro.clear_param_store()
     poutine.trace(answer).get_trace(x, 3, mean)
     with torch.no_grad():
@@ -290,7 +352,9 @@ def factor_guide(answer) -> None:
             ),
             variant("`z`: its standard deviation is s, and yours is 1.", scale=torch.ones_like),
         ],
+        batched=False,
     )
+    _reject_another_plate(answer, calls[0].args)
 
 
 # ----------------------------------------------------------------------------- 3, 4, closed forms
@@ -310,17 +374,38 @@ def _maximum_likelihood(values, vectors, q, sigma2=None, root=lambda d: d.clamp(
 
 @exercise("Exercise 3, maximum likelihood")
 def maximum_likelihood(answer) -> None:
-    calls = [call(*_spectrum(9, 5), 2), call(*_spectrum(12, 7), 4)]
-    result = answer(*calls[0].args)
-    if not isinstance(result, tuple | list) or len(result) != 2:
-        fail("`maximum_likelihood` should return two values, `W` and `sigma`.")
-    W, sigma = (torch.as_tensor(part) for part in result)
-    if sigma.ndim:
-        fail(f"`sigma` should be a single number; yours has shape {tuple(sigma.shape)}.")
-    if tuple(W.shape) == (2, 9):
-        fail("`W` should have one column for each factor; yours is transposed.")
-    if tuple(W.shape) != (9, 2):
-        fail(f"`W` should have shape (9, 2) here; yours has shape {tuple(W.shape)}.")
+    try:
+        _same_maximum_likelihood(answer, [call(*_spectrum(9, 5), 2), call(*_spectrum(12, 7), 4)])
+    except Exception:
+        values = torch.linspace(3.0, 0.5, PIXELS, **DOUBLE)
+        axes = torch.eye(PIXELS, **DOUBLE)[torch.randperm(PIXELS).cpu()]
+        _reject_hard_coded(_same_maximum_likelihood, answer, call(values, axes, 3))
+        raise
+
+
+def _same_maximum_likelihood(answer: Callable, calls: Sequence[Call]) -> None:
+    for c in calls:
+        result = outcome(answer, c, "maximum_likelihood")
+        shape = (len(c.args[0]), c.args[2])
+        if not isinstance(result, tuple | list) or len(result) != 2:
+            fail("`maximum_likelihood` should return two values, `W` and `sigma`.")
+        W, sigma = result
+        if torch.as_tensor(sigma).shape == shape and not torch.as_tensor(W).ndim:
+            fail("`W` and `sigma` have changed places: the function returns first W, then sigma.")
+        _reject_single_precision("W", W)
+        _reject_single_precision("sigma", sigma)
+        if sigma.ndim:
+            fail(f"`sigma` should be a single number; yours has shape {tuple(sigma.shape)}.")
+        if W.shape == shape[::-1]:
+            fail("`W` should have one column for each factor; yours is transposed.")
+        if W.ndim == 2 and len(W) == shape[0] and W.shape[1] != shape[1]:
+            fail(
+                f"`W` should have shape {shape} here, with one column for each of the {shape[1]} "
+                f"factors; yours has {W.shape[1]} columns.",
+                "Their number is the argument `q`.",
+            )
+        if W.shape != shape:
+            fail(f"`W` should have shape {shape} here; yours has shape {tuple(W.shape)}.")
 
     def pick_sigma(function: Callable) -> Callable:
         return lambda *args: torch.as_tensor(function(*args)[1])
@@ -375,6 +460,10 @@ def maximum_likelihood(answer) -> None:
                 "`sigma`: the mean is over the eigenvalues that are *left*, from q on.",
             ),
             sigma_twin(lambda v, q: v[q].sqrt(), "`sigma`: a mean over *all* that are left."),
+            sigma_twin(
+                lambda v, q: v[2:].mean().sqrt(),
+                "`sigma`: the number of factors is the argument `q`, not always 2.",
+            ),
         ],
     )
     if (W == 0).all():
@@ -460,16 +549,20 @@ def log_likelihood(answer) -> None:
     for pixels, rank, q in ((9, 5, 2), (14, 8, 5)):
         values, _ = _spectrum(pixels, rank)
         calls.append(call(values, values * (0.5 + torch.rand(pixels).to(values)), q))
-    values, v, _ = calls[0].args
-    given = values.clone(), v.clone()
-    result = answer(*given, 2)
-    if not (torch.equal(given[0], values) and torch.equal(given[1], v)):
-        fail(
-            "your function changes its arguments in place, and the next call finds them changed.",
-            "Work on a copy: eigenvalues.clone().",
-        )
-    if isinstance(result, Tensor) and result.shape == values.shape:
+    try:
+        _same_log_likelihood(answer, calls)
+    except Exception:
+        values = torch.linspace(3.0, 0.5, PIXELS, **DOUBLE)
+        many = call(values, values * (1.5 + torch.rand(PIXELS).to(values)), 3)
+        _reject_hard_coded(_same_log_likelihood, answer, many)
+        raise
+
+
+def _same_log_likelihood(answer: Callable, calls: Sequence[Call]) -> None:
+    result = outcome(answer, calls[0], "log_likelihood")
+    if isinstance(result, Tensor) and result.shape == calls[0].args[0].shape:
         fail("that is one number for each axis; the log-likelihood is their sum.")
+    _reject_single_precision("log_lik", result)
 
     def split(s2: Callable) -> Callable:
         def c(values, q):
@@ -489,7 +582,7 @@ def log_likelihood(answer) -> None:
         _log_likelihood,
         calls,
         name="log_likelihood",
-        returns=("per_image",),
+        returns=("log_lik",),
         tolerance=1e-6,
         twins=[
             variant("the sign is reversed: look at the -½ before the sum.", factor=0.5),
@@ -530,6 +623,35 @@ def log_likelihood(answer) -> None:
                     [values[: q - 1], values[q - 1 :].mean().expand(len(values) - q + 1)]
                 ),
             ),
+            variant(
+                "the first q axes have the indices 0 to q - 1: `j < q`, not `j <= q`.",
+                c=lambda values, q: torch.cat(
+                    [values[: q + 1], values[q:].mean().expand(len(values) - q - 1)]
+                ),
+            ),
+            variant(
+                "one factor is lost: the first q axes have the indices 0 to q - 1.",
+                c=lambda values, q: torch.cat(
+                    [values[: q - 1], values[q:].mean().expand(len(values) - q + 1)]
+                ),
+            ),
+            variant(
+                "in c, it is the part beyond q that becomes σ², and you changed the first.",
+                c=lambda values, q: torch.cat([values[q:].mean().expand(q), values[q:]]),
+            ),
+            Twin(
+                lambda values, v, q: _log_likelihood(
+                    values, v, q, lambda values, q: torch.cat([v[:q], right_c(values, q)[q:]])
+                ),
+                "for j up to q, c_j is the eigenvalue, and yours is v_j.",
+            ),
+            Twin(
+                lambda values, v, q: _log_likelihood(
+                    values, v, q, lambda values, q: split(lambda rest: v[q:].mean())(values, q)
+                ),
+                "σ² is the mean of the *eigenvalues* beyond q, and yours is the mean of v.\n"
+                "The model has learned it from the images that it was fitted to.",
+            ),
             Twin(
                 lambda values, v, q: _log_likelihood(values, values, q),
                 "`v` is not used: that is right for the training images only.",
@@ -540,7 +662,8 @@ def log_likelihood(answer) -> None:
             ),
             Twin(
                 lambda values, v, q: _log_likelihood(v, v, q),
-                "the c_j are made from `eigenvalues`; `v` stands above the fraction line only.",
+                "all your c_j come from `v`, and they are made from `eigenvalues`.\n"
+                "`v` stands above the fraction line only.",
             ),
             Twin(
                 lambda values, v, q: _log_likelihood(v, values, q),
@@ -604,10 +727,8 @@ def largest_angle(answer) -> None:
         B = A @ torch.randn(q, q).to(**DOUBLE) + 0.8 * torch.randn(pixels, q).to(**DOUBLE)
         calls.append(call(A, B))
     A, _ = calls[1].args
-    result = answer(*calls[1].args)
-    if result is None:
-        fail("`angle` is None.", "Does your function end in a `return`?")
-    result = torch.as_tensor(result)
+    result = outcome(answer, calls[1], "largest_angle")
+    _reject_number("angle", result)
     if result.shape == (4,):
         fail("these are all principal angles; the largest is asked for.")
     if torch.isnan(result).any():
@@ -622,6 +743,16 @@ def largest_angle(answer) -> None:
     def degrees(cosine: Tensor) -> Tensor:
         return torch.rad2deg(torch.arccos(cosine.clamp(-1, 1)))
 
+    def by_qr(A: Tensor, B: Tensor, part: int) -> Tensor:
+        A, B = torch.linalg.qr(A)[part], torch.linalg.qr(B)[part]
+        return torch.linalg.svdvals(A.T @ B)
+
+    def half_done(A: Tensor, B: Tensor) -> Tensor:
+        return torch.linalg.svdvals(torch.linalg.qr(A)[0].T @ B)
+
+    def outer(A: Tensor, B: Tensor) -> Tensor:
+        return torch.linalg.svdvals(torch.linalg.qr(A)[0] @ torch.linalg.qr(B)[0].T)
+
     same_function(
         answer,
         _largest_angle,
@@ -629,6 +760,8 @@ def largest_angle(answer) -> None:
         name="largest_angle",
         returns=("angle",),
         tolerance=1e-5,
+        hint="One by one: have *both* matrices orthogonal columns? Is the product (q, q)? "
+        "Which singular value has the largest angle?",
         twins=[
             Twin(
                 lambda A, B: torch.arccos(_cosines(A, B).min()),
@@ -655,6 +788,37 @@ def largest_angle(answer) -> None:
             Twin(
                 lambda A, B: degrees(_cosines(A, B)).mean(),
                 "that is the mean of the angles; the largest is asked for.",
+            ),
+            Twin(
+                lambda A, B: degrees(_cosines(A, B).mean()),
+                "that is the angle of the *mean* cosine; the largest angle has one of its own.",
+            ),
+            *(
+                Twin(
+                    lambda A, B, f=f, pick=pick: degrees(pick(f(A, B))),
+                    message,
+                )
+                for pick in (torch.min, torch.max)
+                for f, message in (
+                    (half_done, "the columns of A are orthogonal now; those of B are not."),
+                    (
+                        lambda A, B: half_done(B, A),
+                        "the columns of B are orthogonal now; those of A are not.",
+                    ),
+                    *(
+                        (
+                            f,
+                            "the columns of Q_A and Q_B do not span the two spaces.\n"
+                            "qr, of A itself and not of its transpose, returns two matrices: it "
+                            "is the first, [0].",
+                        )
+                        for f in (
+                            lambda A, B: by_qr(A, B, 1),
+                            lambda A, B: by_qr(A.T, B.T, 0),
+                        )
+                    ),
+                    (outer, "the product is Q_Aᵀ Q_B, of shape (q, q); yours is Q_A Q_Bᵀ."),
+                )
             ),
             Twin(
                 lambda A, B: degrees(torch.linalg.svdvals(unit(A).T @ unit(B)).min()),
@@ -688,7 +852,7 @@ def largest_angle(answer) -> None:
             ),
         ],
     )
-    same = answer(A, A @ torch.randn(4, 4).to(A))
+    same = outcome(answer, call(A, A @ torch.randn(4, 4).to(A)), "largest_angle")
     if not torch.as_tensor(same).abs().item() < 1e-3:  # nan too
         fail(
             "for two matrices that span the same space yours is not 0.",
@@ -709,10 +873,14 @@ def exact_posterior(answer) -> None:
         call(torch.rand(p), 0.5 * torch.randn(p, q), torch.rand(p), torch.tensor(s))
         for p, q, s in ((15, 2, 0.7), (25, 3, 1.6))
     ]
-    result = answer(*calls[0].args)
+    result = outcome(answer, calls[0], "exact_posterior")
     if not isinstance(result, tuple | list) or len(result) != 2:
         fail("`exact_posterior` should return two values, `mean` and `covariance`.")
-    mean, covariance = (torch.as_tensor(part) for part in result)
+    for name, value in zip(("mean", "covariance"), result, strict=True):
+        _reject_number(name, value)
+    mean, covariance = result
+    if mean.ndim == 2 and covariance.ndim == 1:
+        fail("`mean` and `covariance` have changed places: the function returns the mean first.")
     if covariance.shape == (15, 15):
         fail(
             "`covariance` has a row for each pixel, and z has only q entries.",
@@ -847,15 +1015,15 @@ def reconstruct(answer) -> None:
     def right(x, mean, p):
         return (x - mean) @ p["V"].T @ p["W"].T + p["b"]
 
-    result = answer(*calls[0].args)
+    result = outcome(answer, calls[0], "reconstruct")
     if isinstance(result, Tensor) and result.shape == (4, 2):
         fail("that is ẑ, of shape (n, q); the reconstruction goes back to the pixels.")
     if isinstance(result, Tensor) and result.shape == (11, 4):
         fail("yours is transposed: one *row* for each image.")
     if isinstance(result, tuple | list):
         fail("return one tensor, the reconstruction.")
-    again = answer(*calls[0].args)
-    if not torch.equal(torch.as_tensor(result), torch.as_tensor(again)):
+    _reject_number("x_hat", result)
+    if not torch.equal(result, outcome(answer, calls[0], "reconstruct")):
         fail("two calls give two results: there should be means only, no draws.")
     same_function(
         answer,
@@ -868,6 +1036,10 @@ def reconstruct(answer) -> None:
             Twin(
                 lambda x, mean, p: (x - mean) @ p["V"].T @ p["W"].T,
                 "b is missing: the factors say how an image differs from it.",
+            ),
+            Twin(
+                lambda x, mean, p: (x - mean) @ p["V"].T @ p["W"].T - p["b"],
+                "b is added, not subtracted.",
             ),
             Twin(
                 lambda x, mean, p: x @ p["V"].T @ p["W"].T + p["b"],
@@ -991,8 +1163,8 @@ def number_of_factors(held_out: Any, best_q: Any, eigenvalues: Tensor, v: Tensor
         fail("`best_q` is one too small: argmax gives a place, and the first place is 0.")
     if math.isclose(value, right.max().item(), rel_tol=1e-3):
         fail("`best_q` is the largest log-likelihood; the *number of factors* is asked for.")
+    if value - int(right.argmin()) in (0, 1):
+        fail("`best_q` is where `held_out` is *smallest*: did you use argmin?")
     if value == 300:
         fail("`best_q` is the largest q, where the *training* likelihood is largest.")
-    if value == int(right.argmin()) + 1:
-        fail("`best_q` is where `held_out` is smallest.")
     fail(f"`best_q` is {value:g}; where is your `held_out` largest?")
