@@ -729,7 +729,7 @@ WRONG += [
     Wrong(P, "W W'", "a row for each pixel", (posterior_pixels,)),
     Wrong(P, "mean alone", "should return two values",
           (lambda x, W, b, s: posterior()(x, W, b, s)[0],)),
-    Wrong(P, "a row", "`mean` should have shape (q,)",
+    Wrong(P, "a row", "`z_mean` should have shape (q,)",
           (lambda x, W, b, s: posterior(mean=lambda M, W, x, b, s: (x - b)[None] @ W @ inv(M))(
               x, W, b, s),)),
     Wrong(P, "blank", "still blank", (blank,)),

@@ -875,12 +875,12 @@ def exact_posterior(answer) -> None:
     ]
     result = outcome(answer, calls[0], "exact_posterior")
     if not isinstance(result, tuple | list) or len(result) != 2:
-        fail("`exact_posterior` should return two values, `mean` and `covariance`.")
-    for name, value in zip(("mean", "covariance"), result, strict=True):
+        fail("`exact_posterior` should return two values, `z_mean` and `covariance`.")
+    for name, value in zip(("z_mean", "covariance"), result, strict=True):
         _reject_number(name, value)
     mean, covariance = result
     if mean.ndim == 2 and covariance.ndim == 1:
-        fail("`mean` and `covariance` have changed places: the function returns the mean first.")
+        fail("`z_mean` and `covariance` have changed places: the function returns the mean first.")
     if covariance.shape == (15, 15):
         fail(
             "`covariance` has a row for each pixel, and z has only q entries.",
@@ -889,7 +889,7 @@ def exact_posterior(answer) -> None:
     if covariance.shape == (2,):
         fail("`covariance` should be a matrix, (q, q): its diagonal is not all of it.")
     if mean.shape == (1, 2) or mean.shape == (2, 1):
-        fail(f"`mean` should have shape (q,); yours has shape {tuple(mean.shape)}.")
+        fail(f"`z_mean` should have shape (q,); yours has shape {tuple(mean.shape)}.")
 
     def part(index: int) -> Callable:
         return lambda function: lambda *args: torch.as_tensor(function(*args)[index])
@@ -898,7 +898,7 @@ def exact_posterior(answer) -> None:
         return W.T @ W + noise(sigma) * torch.eye(W.shape[1])
 
     def mean_twin(wrong: Callable, message: str) -> Twin:
-        return Twin(wrong, f"`mean`: {message}")
+        return Twin(wrong, f"`z_mean`: {message}")
 
     def covariance_twin(wrong: Callable, message: str) -> Twin:
         return Twin(lambda x, W, b, sigma: wrong(W, sigma), f"`covariance`: {message}")
@@ -981,7 +981,7 @@ def exact_posterior(answer) -> None:
             lambda W, s: W.T @ W, "that is Wᵀ W alone; look at the formulas of M and after it."
         ),
     ]
-    for index, name, twins in ((0, "mean", mean_twins), (1, "covariance", covariance_twins)):
+    for index, name, twins in ((0, "z_mean", mean_twins), (1, "covariance", covariance_twins)):
         pick = part(index)
         same_function(
             pick(answer),
