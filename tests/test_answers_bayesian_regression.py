@@ -46,7 +46,7 @@ def step_by_backward(w, x, y, learning_rate):
 
 
 def step_in_place(w, x, y, learning_rate):
-    w = w.detach().requires_grad_()
+    w = w.detach().clone().requires_grad_()
     ((y - (w[0] + w[1] * x)) ** 2).sum().backward()
     with torch.no_grad():
         w -= learning_rate * w.grad
@@ -54,7 +54,7 @@ def step_in_place(w, x, y, learning_rate):
 
 
 def step_by_optimiser(w, x, y, learning_rate):
-    w = w.detach().requires_grad_()
+    w = w.detach().clone().requires_grad_()
     optimiser = torch.optim.SGD([w], lr=learning_rate)
     ((y - (w[0] + w[1] * x)) ** 2).sum().backward()
     optimiser.step()

@@ -203,6 +203,125 @@ def test_same_function_compares_shapes_and_counts():
     assert "a function" in message_of(same_function, 3, reference, calls, **options)
 
 
+def test_a_function_that_returns_nothing_is_told_so():
+    for reference in (lambda x: x, lambda x: (x, x), lambda x: torch.outer(x, x)):
+        message = message_of(
+            same_function, lambda x: None, reference, [call(torch.ones(3))], name="f",
+            returns=("a", "b"),
+        )  # fmt: skip
+        assert "`f` returns is None" in message
+        assert "`return`" in message
+
+
+def through_a_view(x, p):
+    first = x[:1]
+    first *= 2
+    return x
+
+
+def through_a_dictionary(x, p):
+    p["b"] *= 1.5
+    return x
+
+
+def taking_out(x, p):
+    p.pop("b")
+    return x
+
+
+def by_a_slice(x, p):
+    x[1:] = 0.0
+    return x
+
+
+def subtracting(x, p):
+    x -= 1
+    return x
+
+
+@pytest.mark.parametrize(
+    ("answer", "name"),
+    [
+        (through_a_view, "x"),
+        (through_a_dictionary, "p"),
+        (taking_out, "p"),
+        (by_a_slice, "x"),
+        (subtracting, "x"),
+        (lambda x, p: x.sub_(0.1), "x"),
+    ],
+)
+def test_an_answer_that_changes_its_arguments_is_told_so(answer, name):
+    x, p = torch.ones(3), {"b": torch.ones(2)}
+    told = f"your function changes its argument `{name}` in place"
+    assert told in message_of(same_function, answer, answer, [call(x, p)], name="f", returns=("x",))
+    assert torch.equal(x, torch.ones(3))
+
+    @exercise("Exercise 0")
+    def check(function):
+        function(torch.ones(3), p={"b": torch.ones(2)})
+
+    assert told in message_of(check, answer)
+
+
+def test_an_answer_that_changes_a_copy_passes():
+    def answer(x, p):
+        x = x.clone()
+        x -= 1
+        p = p | {"b": p["b"] * 2}
+        return x * p["b"]
+
+    x = torch.tensor([1.0, torch.nan])[:1]
+    same_function(answer, lambda x, p: (x - 1) * 2 * p["b"], [call(x, {"b": x})], name="f")
+
+    @exercise("Exercise 0")
+    def check(function):
+        assert function(torch.full((2,), torch.nan), {"b": 1.0}).isnan().all()
+
+    check(answer)
+
+
+def test_a_function_that_no_twin_explains_gets_the_hint():
+    for reference in (lambda x: 2 * x, lambda x: 2 * x.sum()):
+        answer = lambda x, f=reference: f(x) + 1  # noqa: E731
+        options = {"name": "f", "hint": "Look here."}
+        assert "Look here." in message_of(
+            same_function, answer, reference, [call(torch.ones(3))], **options
+        )
+
+
+def linear_model(loc=lambda a, z: z @ a, use=lambda a: a):
+    def model(x):
+        a = use(pyro.param("a", torch.ones(2, 3)))
+        with pyro.plate("data", len(x)):
+            z = pyro.sample("z", dist.Normal(torch.zeros(2), 1.0).to_event(1))
+            pyro.sample("x", dist.Normal(loc(a, z), 1.0).to_event(1), obs=x)
+
+    return model
+
+
+def test_a_model_for_one_draw_at_a_time_passes_where_no_more_is_asked():
+    calls = [call(torch.ones(4, 3))]
+    answer = linear_model(lambda a, z: torch.mm(z, a))
+    same_model(linear_model(), linear_model(), calls)
+    same_model(answer, linear_model(), calls, batched=False)
+    assert "many draws at once" in message_of(same_model, answer, linear_model(), calls)
+
+
+def test_a_parameter_that_no_fit_can_move_is_noticed():
+    answer = linear_model(use=lambda a: a.detach())
+    message = message_of(same_model, answer, linear_model(), [call(torch.ones(4, 3))])
+    assert "`a` does not reach the distributions" in message
+
+
+def test_a_model_that_changes_the_data_is_told_so():
+    def model(x):
+        x -= 1
+        pyro.sample("mu", dist.Normal(0.0, 1.0))
+
+    check = exercise("Exercise 0")(lambda answer: same_model(answer, model, [call(torch.ones(2))]))
+    assert "changes its argument `x` in place" in message_of(check, model)
+
+
 # ----------------------------------------------------------------------------------- models
 
 

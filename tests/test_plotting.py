@@ -273,6 +273,26 @@ def test_elbo_curve_zooms_to_where_it_settles():
     assert low < -3 < high
 
 
+def test_elbo_curve_names_its_unit():
+    plotting.elbo_curve(np.arange(9.0), ylabel="ELBO per image (nats)")
+    assert plt.gca().get_ylabel() == "ELBO per image (nats)"
+
+
+def test_latent_scatter_keeps_the_numbers_apart():
+    # Two pairs of classes lie on each other, and six stand alone.
+    labels = np.arange(1000) % 10
+    centres = np.array([[5.0 * d, 0.0] for d in range(8)] + [[0.0, 0.0], [5.02, 0.0]])
+    z = centres[labels] + np.random.default_rng(0).normal(0, 0.5, (1000, 2))
+    plotting.latent_scatter(z, labels)
+    places = np.array([text.get_position() for text in plt.gca().texts])
+    assert len(places) == 10
+    distances = np.linalg.norm(places[:, None] - places, axis=-1)[~np.eye(10, dtype=bool)]
+    assert distances.min() >= 0.06 * np.ptp(z, axis=0).max()
+    moved = np.linalg.norm(places - centres, axis=1)
+    assert moved[2:8].max() < 0.3  # those that stand alone stay
+    assert moved.max() < 0.06 * np.ptp(z, axis=0).max()
+
+
 @pytest.mark.parametrize("shape", [(7, 784), (7, 28, 28)])
 def test_image_grid(shape):
     plotting.image_grid(torch.rand(shape), columns=4, titles=list("abcdefg"), title="Seven")

@@ -185,6 +185,7 @@ def elbo_curve(
     losses: Mapping[str, Sequence[float]] | Sequence[float],
     *,
     evidence: float | None = None,
+    ylabel: str = "ELBO (nats)",
     title: str = "",
     ax: Axes | None = None,
 ) -> None:
@@ -213,7 +214,7 @@ def elbo_curve(
         ax.axhline(evidence, color="black", ls="--", lw=1.2, label="exact ln p(data)")
     margin = 0.1 * (high - low) or 1.0
     ax.set_ylim(low - margin, high + margin)
-    _finish(ax, "step", "ELBO (nats)", title)
+    _finish(ax, "step", ylabel, title)
 
 
 def densities(
@@ -494,10 +495,24 @@ def image_grid(
     figure.suptitle(title, fontsize=11, x=0.01, ha="left")
 
 
+def _apart(points: np.ndarray, distance: float) -> np.ndarray:
+    """The points, shape (n, 2), moved as little as it takes to be ``distance`` from each other."""
+    points = points + 1e-6 * distance * np.arange(2 * len(points)).reshape(-1, 2)  # none coincide
+    for _ in range(200):
+        step = points[:, None] - points
+        far = np.linalg.norm(step, axis=-1) + np.eye(len(points)) * 2 * distance
+        if far.min() >= distance:
+            break
+        points = points + 0.5 * (np.maximum(distance * 1.01 / far - 1, 0)[..., None] * step).sum(1)
+    return points
+
+
 def latent_scatter(
     z: Array, labels: Array, *, title: str = "", limit: float | None = None, ax: Axes | None = None
 ) -> None:
     """Draw latent codes of shape (n, 2), coloured by class, each class's number at its median.
+
+    Numbers that would hide one another are pushed apart; a line leads to the median.
 
     Args:
         labels: integer class (0 to 9) of each code, shape (n,).
@@ -506,10 +521,14 @@ def latent_scatter(
     ax = _axes(ax, (5.2, 5.0))
     z, labels = _numpy(z), _numpy(labels)
     ax.scatter(z[:, 0], z[:, 1], c=labels, cmap=DIGITS, vmin=-0.5, vmax=9.5, s=4, alpha=0.5, lw=0)
-    for digit in np.unique(labels):
-        x, y = np.median(z[labels == digit], axis=0)
-        box = {"boxstyle": "round,pad=0.15", "fc": "white", "ec": DIGITS(int(digit)), "alpha": 0.85}
-        ax.text(x, y, str(digit), ha="center", va="center", fontweight="bold", bbox=box)
+    digits = np.unique(labels)
+    medians = np.array([np.median(z[labels == digit], axis=0) for digit in digits])
+    width = np.ptp(z, axis=0).max() if limit is None else 2 * limit
+    for digit, median, place in zip(digits, medians, _apart(medians, 0.06 * width), strict=True):
+        colour = DIGITS(int(digit))
+        ax.plot(*np.transpose([median, place]), color="0.2", lw=0.8)
+        box = {"boxstyle": "round,pad=0.15", "fc": "white", "ec": colour, "alpha": 0.85}
+        ax.text(*place, str(digit), ha="center", va="center", fontweight="bold", bbox=box)
     if limit is not None:
         ax.set(xlim=(-limit, limit), ylim=(-limit, limit))
     ax.set_aspect("equal", adjustable="datalim" if limit is None else "box")

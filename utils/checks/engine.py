@@ -14,10 +14,11 @@ import linecache
 import math
 import sysconfig
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import pyro
 import torch
@@ -92,6 +93,82 @@ def _own_copy(answer: Any) -> Any:
     return duplicate
 
 
+def _snapshot(value: Any) -> Any:
+    """A copy of the numbers in an argument; of anything else, nothing is kept."""
+    if isinstance(value, Tensor):
+        return value.detach().clone()
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if isinstance(value, Mapping):
+        return {key: _snapshot(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_snapshot(part) for part in value]
+    return None
+
+
+def _unchanged(value: Any, kept: Any) -> bool:
+    if isinstance(kept, Tensor):
+        value = value.detach()
+        if value.shape != kept.shape or value.dtype != kept.dtype:
+            return False
+        return torch.equal(value, kept) or bool(((value == kept) | (value != value)).all())
+    if isinstance(kept, np.ndarray):
+        return np.array_equal(value, kept, equal_nan=kept.dtype.kind in "fc")
+    if isinstance(kept, dict):
+        return value.keys() == kept.keys() and all(_unchanged(value[k], kept[k]) for k in kept)
+    if isinstance(kept, list):
+        return len(value) == len(kept) and all(map(_unchanged, value, kept))
+    return True
+
+
+def _arguments(answer: Callable, args: tuple, kwargs: Mapping[str, Any]) -> Iterator[tuple]:
+    """The (name, value) of every argument, by the names that the reader gave them."""
+    try:
+        bound = inspect.signature(answer).bind(*args, **kwargs).arguments
+    except (TypeError, ValueError):  # the call itself will complain
+        return
+    for name, value in bound.items():
+        kind = inspect.signature(answer).parameters[name].kind
+        if kind is inspect.Parameter.VAR_KEYWORD:
+            yield from value.items()
+        else:
+            yield name, value
+
+
+def outcome(answer: Callable, c: Call, name: str) -> Any:
+    """What the answer returns; it may neither return nothing nor change its arguments in place.
+
+    Args:
+        name: what the reader calls the function.
+    """
+    result = _leaving_arguments(answer)(*copy.deepcopy(c.args), **copy.deepcopy(c.kwargs))
+    if result is None:
+        fail(f"what `{name}` returns is None.", "Does your function end in a `return`?")
+    return result
+
+
+def _leaving_arguments(answer: Any) -> Any:
+    """The answer; if it is a function, with a complaint if it changes an argument in place."""
+    if not inspect.isroutine(answer):
+        return answer
+
+    @functools.wraps(answer)
+    def guarded(*args, **kwargs):
+        given = list(_arguments(answer, args, kwargs))
+        kept = [_snapshot(value) for _, value in given]
+        result = answer(*args, **kwargs)
+        for (name, value), copied in zip(given, kept, strict=True):
+            if not _unchanged(value, copied):
+                fail(
+                    f"your function changes its argument `{name}` in place (`-=`, `*=`, "
+                    "`x[...] =`, `.sub_()`, ...): the variables of the notebook change with it.",
+                    "Make a copy first, or write a new value: `x = x - y`, not `x -= y`.",
+                )
+        return result
+
+    return guarded
+
+
 def exercise(title: str) -> Callable[[Callable], Callable]:
     """Make a named check of a function that raises :class:`CheckFailed` if the answer is wrong.
 
@@ -105,7 +182,7 @@ def exercise(title: str) -> Callable[[Callable], Callable]:
 
         @functools.wraps(check)
         def named_check(*answers, **kwargs) -> None:
-            answers = tuple(map(_own_copy, answers))
+            answers = tuple(_leaving_arguments(_own_copy(answer)) for answer in answers)
             try:
                 if unset := [name for name, a in zip(names, answers, strict=False) if a is None]:
                     raise StillBlank(
@@ -255,7 +332,10 @@ def close_to(
         side = "large" if value > expected.to(value) else "small"
         fail(f"`{name}` is {value.item():.6g}: too {side}.", *([hint] if hint else []))
     wrong = (value - expected.to(value)).abs() > tolerance
-    fail(f"`{name}` has the right shape, but {int(wrong.sum())} of {wrong.numel()} entries differ.")
+    fail(
+        f"`{name}` has the right shape, but {int(wrong.sum())} of {wrong.numel()} entries differ.",
+        *([hint] if hint else []),
+    )
 
 
 def _as_number(name: str, value: Any, expected: Tensor) -> Tensor:
@@ -295,6 +375,7 @@ def same_function(
     returns: Sequence[str] = (),
     tolerance: float = 1e-4,
     twins: Sequence[Twin] = (),
+    hint: str | None = None,
 ) -> None:
     """Accept a function that returns what ``reference`` returns at every call.
 
@@ -304,11 +385,11 @@ def same_function(
         tolerance: relative to the largest entry, or absolute below 1.
         twins: wrong *functions*: if the answer agrees with one of them at every call, its message
             is the one that helps.
+        hint: what to look at if no twin is recognised.
     """
     if not callable(answer):
         fail(f"`{name}` should be a function, not {type(answer).__name__}.")
-    # Copies, for an answer may change its arguments in place.
-    results = [answer(*copy.deepcopy(c.args), **copy.deepcopy(c.kwargs)) for c in calls]
+    results = [outcome(answer, c, name) for c in calls]
 
     def compare(other: Callable) -> None:
         for c, result in zip(calls, results, strict=True):
@@ -321,7 +402,7 @@ def same_function(
                 parts = [(returns[0] if returns else name, result, expected)]
             for value_name, got, want in parts:
                 scale = max(1.0, torch.as_tensor(want).abs().max().item())
-                close_to(value_name, got, want, tolerance=tolerance * scale)
+                close_to(value_name, got, want, tolerance=tolerance * scale, hint=hint)
 
     reject_unless_same(compare, reference, twins)
 

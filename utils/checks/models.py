@@ -30,17 +30,20 @@ def same_model(
     calls: Sequence[Call],
     *,
     twins: Sequence[Twin] = (),
+    batched: bool = True,
 ) -> None:
     """Accept a model that defines the same joint density as ``reference``.
 
     Compared at every call, and at several random latent values: site names, which sites are
     observed, supports, shapes, declared independence (plates), and the log-density of each site
-    and of all together; last, that the model also takes a batch of draws at once.
+    and of all together; last, that the model also takes a batch of draws at once, and that every
+    parameter of its own that the reference has, too, reaches the distributions.
 
     Args:
         calls: arguments with which both are called; data of another size than the reader's
             tells whether the model uses its arguments.
         twins: wrong models, each with its message, that no general rule recognises.
+        batched: whether the model has to take a batch of draws at once.
     """
     if not callable(answer):
         fail(f"a model is a function; yours is of type {type(answer).__name__}.")
@@ -55,12 +58,24 @@ def same_model(
                 _compare_densities(answer, other, c)
         # Vectorised inference needs batches of latent values, with data if there are any.
         with_data = [c for c in calls if _observed(_trace(other, c))]
-        for c in with_data or calls:
+        for c in (with_data or calls) if batched else ():
             _compare_batched(answer, other, c)
         for c in calls:
             _compare_gradients(answer, other, c)
 
     reject_unless_same(compare, reference, twins)
+    for c in calls:
+        theirs, mine = (_parameter_sites(_trace(model, c)) for model in (reference, answer))
+        if common := {name: value for name, value in mine.items() if name in theirs}:
+            _check_gradients(answer, common, c)
+
+
+def _parameter_sites(trace: Trace) -> dict[str, Tensor]:
+    return {
+        name: site["value"]
+        for name, site in trace.nodes.items()
+        if site["type"] == "param" and site["value"].unconstrained().requires_grad
+    }
 
 
 def _trace_of_answer(answer: Callable, reference: Callable, c: Call) -> Trace:
@@ -555,11 +570,7 @@ def _has_spread(site: dict) -> bool:
 
 
 def _check_parameters(guide: Callable, trace: Trace, c: Call) -> None:
-    params = {
-        name: site["value"]
-        for name, site in trace.nodes.items()
-        if site["type"] == "param" and site["value"].unconstrained().requires_grad
-    }
+    params = _parameter_sites(trace)
     if not params:
         fail(
             "the guide has no parameters, so there is nothing to optimise.",
