@@ -919,8 +919,9 @@ pd.DataFrame({name: value.numpy() for name, value in columns.items()}, index=nam
 
 # %% [markdown]
 # The grids agree with each other; the importance-weighted estimate agrees with them; the ELBO is
-# a little below. That is what you may expect from the estimate where its effective sample size is
-# large, also where there is no grid to compare it with.
+# a little below. That is what you may expect of the estimate where both signs are good. In 50
+# dimensions draws from the prior hit nothing and there is no grid; keep in mind that the estimate
+# may be low there.
 
 # %% [markdown]
 # ## 9. Fifty dimensions, for good images
@@ -1222,12 +1223,13 @@ plotting.histogram(
 )
 
 # %% [markdown]
-# None of these was in the training data, no one would take an empty image for a digit, and the
-# model finds them *more* probable than almost every test image. This is the trap that Nalisnick
-# et al. (2019) found in large models of photographs. There is no mistake in the model.
-# $p(\mathbf{x})$ is the probability of *this very image*, pixel by pixel. A digit has hundreds of
-# pixels on the edges of its strokes that could as well be otherwise, and each costs; a blank image
-# has none. The same within the digits:
+# None of these was in the training data, and no one would take an empty image for a digit. Yet the
+# model finds four of five small digits *more* probable than a test image, and the stroke and the
+# empty image more probable than nearly all of them. This is the trap that Nalisnick et al. (2019)
+# found in large models of photographs. There is no mistake in the model. $p(\mathbf{x})$ is the
+# probability of *this very image*, pixel by pixel. A digit has many pixels on the edges of its
+# strokes that could as well be otherwise, and each costs; a blank image has none. The same within
+# the digits:
 
 # %%
 elbo_all = elbo_per_image(vae_50, test)
