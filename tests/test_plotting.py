@@ -118,8 +118,12 @@ def draw_log_curves():
     plotting.curves({"error": (GRID + 1, 1 / (GRID + 1))}, scale="loglog", **LABELS)
 
 
+def draw_manifold():
+    plotting.manifold(torch.rand(25, 784), torch.linspace(-2, 2, 5), title="A plane of images")
+
+
 AXES = [
-    draw_landscape, draw_regions, draw_log_curves,
+    draw_landscape, draw_regions, draw_log_curves, draw_manifold,
     draw_scatter, draw_regression, draw_many_lines, draw_elbo, draw_densities, draw_histogram,
     draw_ellipses, draw_boundary, draw_latent, draw_curves, draw_running_means, draw_intervals,
 ]  # fmt: skip
@@ -342,3 +346,26 @@ def test_histogram_bins_hold_equally_many_whole_numbers(largest):
     heights = {round(bar.get_height(), 9) for bar in ax.patches[:-1]}
     assert len(heights) == 1  # but for the last bin, which may reach beyond the largest number
     assert len(ax.patches) <= 46
+
+
+def test_manifold_puts_each_image_where_its_code_is():
+    images = torch.arange(9.0)[:, None].expand(9, 4)  # by cartesian_prod: z_1 is the slower one
+    plotting.manifold(images, torch.tensor([-1.0, 0.0, 1.0]))
+    shown = plt.gca().images[0].get_array()
+    assert shown.shape == (6, 6)
+    assert shown[::2, ::2].tolist() == [[2, 5, 8], [1, 4, 7], [0, 3, 6]]  # z_1 across, z_2 up
+    assert [text.get_text() for text in plt.gca().get_xticklabels()] == ["-1.0", "0.0", "1.0"]
+
+
+@pytest.mark.parametrize(
+    ("scale", "axes"),
+    [
+        ("linear", ("linear", "linear")),
+        ("log", ("linear", "log")),
+        ("log x", ("log", "linear")),
+        ("loglog", ("log", "log")),
+    ],
+)
+def test_curves_have_the_axes_asked_for(scale, axes):
+    plotting.curves({"error": (GRID + 1, GRID + 1)}, scale=scale, **LABELS)
+    assert (plt.gca().get_xscale(), plt.gca().get_yscale()) == axes

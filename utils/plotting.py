@@ -36,6 +36,7 @@ __all__ = [
     "intervals",
     "landscape",
     "latent_scatter",
+    "manifold",
     "regions",
     "regression",
     "running_means",
@@ -535,6 +536,30 @@ def latent_scatter(
     _finish(ax, "$z_1$", "$z_2$", title, legend=False)
 
 
+def manifold(images: Array, grid: Array, *, title: str = "", ax: Axes | None = None) -> None:
+    """Draw the images decoded on a square grid of latent codes, each where its code is.
+
+    Args:
+        images: shape (g * g, pixels), of a square number of pixels each; first z_1 = grid[0] with
+            every z_2 in increasing order, then z_1 = grid[1], as by ``torch.cartesian_prod``.
+        grid: the g values of either coordinate, in increasing order.
+    """
+    ax = _axes(ax, (6.4, 6.6))
+    images, grid = _numpy(images), _numpy(grid)
+    g, side = len(grid), math.isqrt(images.shape[1])
+    tiles = images.reshape(g, g, side, side)[:, ::-1]  # z_2 upwards, and rows count downwards
+    ax.imshow(
+        tiles.transpose(1, 2, 0, 3).reshape(g * side, g * side), vmin=0, vmax=1,
+        extent=(0, g, 0, g), interpolation="antialiased",
+    )  # fmt: skip
+    shown = np.unique(np.linspace(0, g - 1, 7).round().astype(int))
+    ticks = {"ticks": shown + 0.5, "labels": [f"{value:.1f}" for value in grid[shown]]}
+    ax.set_xticks(**ticks)
+    ax.set_yticks(**ticks)
+    ax.grid(visible=False)
+    _finish(ax, "$z_1$", "$z_2$", title, legend=False)
+
+
 def curves(
     lines: Mapping[str, tuple[Array, Array]],
     *,
@@ -552,11 +577,12 @@ def curves(
         lines: name -> (x, y), each of shape (g,).
         exact: (x, y), each of shape (g,).
         marks: text -> position of a thin vertical line.
-        scale: of the y axis, ``linear`` or ``log``; or ``loglog``, of both axes.
+        scale: of the y axis, ``linear`` or ``log``; or ``log x``, of the x axis alone; or
+            ``loglog``, of both axes.
     """
     ax = _axes(ax)
-    ax.set_xscale("log" if scale == "loglog" else "linear")
-    ax.set_yscale("linear" if scale == "linear" else "log")
+    ax.set_xscale("log" if scale in ("log x", "loglog") else "linear")
+    ax.set_yscale("log" if scale in ("log", "loglog") else "linear")
     for i, (name, (x, y)) in enumerate(lines.items()):
         ax.plot(_numpy(x), _numpy(y), color=PALETTE[i], ls=LINES[i], label=name)
     if exact is not None:
