@@ -27,8 +27,8 @@ format: .venv/maintainer  ## format and lint the Python sources
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-bench: .venv/maintainer  ## measure the times that README quotes
-	$(BIN)/python -m tools.bench
+bench: .venv/maintainer  ## measure the times that README quotes, and keep them in tools/bench.md
+	$(BIN)/python -m tools.bench --to tools/bench.md
 
 clean:  ## remove the environment and caches
 	rm -rf .venv .pytest_cache .ruff_cache

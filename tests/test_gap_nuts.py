@@ -67,3 +67,17 @@ def test_three_files_are_written(tmp_path, capsys, monkeypatch):
     assert len(draws) == 12
     summary = pd.read_csv(tmp_path / "gap_nuts_summary.csv")
     assert list(summary.columns) == ["quantity", "mean", "sd", "r_hat", "ess"]
+
+
+def test_a_short_chain_has_the_shapes_of_the_model():
+    weights, diverged = gap_nuts.chains_of(gap_nuts.make_data(), chains=1, draws=5, warmup=5)
+    shapes = {name: values.shape for name, values in weights.items()}
+    assert shapes == {name: (1, 5, *scale.shape) for name, scale in gap_nuts.priors().items()}
+    assert 0 <= diverged <= 5
+    assert all(np.isfinite(values).all() for values in weights.values())
+
+
+def test_the_stored_chains_have_converged():
+    summary, _ = load_gap_posterior()
+    assert summary["r_hat"].max() < 1.01
+    assert summary["ess"].min() > 1000

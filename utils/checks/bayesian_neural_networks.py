@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pyro
 import pyro.distributions as dist
@@ -20,6 +20,7 @@ from utils.checks.engine import (
     close_to,
     exercise,
     fail,
+    reader_line,
     same_function,
     scorecard_within,
 )
@@ -85,6 +86,25 @@ class NeuralRegressor(PyroModule):
         return pyro.sample("y", dist.Normal(mean, variance.sqrt()).to_event(1), obs=y)
 
 
+def _check_that_it_learns(value: object, inputs: Mapping[str, Tensor]) -> None:
+    """Reject a value through which no gradient reaches one of the inputs."""
+    ways = "`.detach()`, `torch.no_grad()`, `torch.tensor(...)`, `.item()` or numpy cut it off."
+    if not (isinstance(value, Tensor) and value.requires_grad):
+        fail("the numbers are right, but nothing can be learned: no gradient goes through.", ways)
+    gradients = torch.autograd.grad(value.sum(), list(inputs.values()), allow_unused=True)
+    for name, gradient in zip(inputs, gradients, strict=True):
+        if gradient is None or not gradient.abs().sum() > 0:
+            fail(f"the numbers are right, but no gradient reaches {name}.", ways)
+
+
+def _reject_if_no_tensor(name: str, value: object) -> None:
+    if value is not None and not isinstance(value, Tensor):
+        fail(
+            f"`{name}` is of type {type(value).__name__}, and the cells below need a tensor.",
+            "Stay with torch: no `.tolist()`, no `.numpy()`.",
+        )
+
+
 # ------------------------------------------------------------------------ 1, loss of two heads
 
 LN_2PI = math.log(2 * math.pi)
@@ -96,9 +116,9 @@ def _loss(mean: Tensor, variance: Tensor, y: Tensor) -> Tensor:
 
 @exercise("Exercise 1, the loss of two heads")
 def gaussian_loss(answer) -> None:
-    mean, y = torch.randn(2, 7)
+    mean, y = 0.2 + 2 * torch.rand(2, 7)  # positive, like a variance: arguments may be mixed up
     variance = 0.3 + 2 * torch.rand(7)
-    rows = call(torch.randn(3, 7), 0.3 + torch.rand(3, 7), y)
+    rows = call(0.2 + 2 * torch.rand(3, 7), 0.3 + torch.rand(3, 7), y)
     first = answer(mean, variance, y)
     if isinstance(first, Tensor) and first.shape == mean.shape:
         fail("that is one number for each data point.", "L is their mean: .mean(-1).")
@@ -177,8 +197,60 @@ def gaussian_loss(answer) -> None:
                 lambda m, v, y: 0.5 * (2 * math.pi * v) + (y - m) ** 2 / (2 * v),
                 "the first term is a logarithm.",
             ),
+            twin(
+                lambda m, v, y: -0.5 * (LN_2PI + v.log()) + (y - m) ** 2 / (2 * v),
+                "the first term, ½ ln(2πv), has the wrong sign: a larger variance costs something.",
+            ),
+            twin(
+                lambda m, v, y: 0.5 * (LN_2PI + v.log()) + ((y - m) / v) ** 2 / 2,
+                "v is the square of the standard deviation already: only y - m is squared.",
+            ),
+            twin(
+                lambda m, v, y: 0.5 * (LN_2PI + v.log()) + ((y - m) / (2 * v)) ** 2,
+                "v is the square of the standard deviation already: only y - m is squared.",
+            ),
+            twin(
+                lambda m, v, y: 0.5 * (LN_2PI + v.log()) + ((y - m) / v) ** 2,
+                "v is the square of the standard deviation already: only y - m is squared,\n"
+                "  and 2v is the denominator.",
+            ),
+            twin(
+                lambda m, v, y: 0.5 * (LN_2PI + v.log()) + (y - m) / (2 * v),
+                "the square of y - m is missing.",
+            ),
+            twin(
+                lambda m, v, y: 0.5 * (LN_2PI + v.log()) + (y - m) ** 2 / 2,
+                "the second term is to be divided by v, too.",
+            ),
+            Twin(
+                lambda m, v, y: _loss(m, v, y) * 7 / 120,
+                "the number of data, 120, is written into it, and the check brings 7: .mean(-1).",
+            ),
+            *(
+                Twin(
+                    lambda *a, k=k: _loss(*(a[i] for i in k)),
+                    "the arguments have changed places: they are `mean, variance, y`.",
+                )
+                for k in ((1, 0, 2), (0, 2, 1), (1, 2, 0), (2, 0, 1), (2, 1, 0))
+            ),
+            Twin(
+                lambda m, v, y: _loss(v.sqrt(), m**2, y),
+                "mean and standard deviation have changed places: dist.Normal(mean, sd).",
+            ),
+            Twin(
+                lambda m, v, y: -_loss(v.sqrt(), m**2, y),
+                "mean and standard deviation have changed places (and the sign is reversed).",
+            ),
         ],
     )
+    parts = {"`mean`": mean.requires_grad_(), "`variance`": variance.requires_grad_()}
+    try:
+        loss = answer(mean, variance, y)
+    except RuntimeError as error:
+        if "requires grad" not in str(error):
+            raise
+        loss = None  # converted to numpy
+    _check_that_it_learns(loss, parts)
 
 
 # -------------------------------------------------------------------------- 2, Bayesian layer
@@ -188,7 +260,13 @@ def gaussian_loss(answer) -> None:
 def bayesian_linear(answer) -> None:
     if not (isinstance(answer, type) and issubclass(answer, PyroModule)):
         fail("`BayesianLinear` should be a class that inherits from PyroModule.")
-    layer = answer(3, 2, 0.7, 1.9)
+    try:
+        layer = answer(3, 2, 0.7, 1.9)
+    except (AttributeError, TypeError) as error:
+        if not any(".expand(" in line for line in reader_line(error)):
+            raise
+        fail("`.expand` takes a list, in brackets of its own: `.expand([...])`.",
+             *reader_line(error))  # fmt: skip
     for name in ("weight", "bias"):
         if name not in layer._pyro_samples:
             if name in layer._parameters or name in layer._pyro_params:
@@ -288,6 +366,13 @@ def neural_regressor(answer) -> None:
     returned = regressor(x)
     if not isinstance(returned, tuple) or len(returned) != 2:
         fail("`forward` should return the pair `mean, variance`.", "Leave its last line as it is.")
+    called = {name.partition(".")[0] for name in poutine.trace(regressor).get_trace(x).nodes}
+    for network, other in (("h", "g"), ("g", "h")):
+        if network not in called and other in called:
+            fail(
+                f"the network `self.{network}` is never called, and `self.{other}` is.",
+                "The mean is the output of self.h, the variance comes from self.g.",
+            )
 
     def variant(message, **changes):
         return Twin(_regressor(**changes), message)
@@ -323,7 +408,13 @@ def neural_regressor(answer) -> None:
         with poutine.condition(data=weights):
             mean, variance = regressor(x)
             right_mean, right_variance = reference.h(x), softplus(reference.g(x)) + 0.01
-    close_to("mean", mean, right_mean, tolerance=1e-3)
+    close_to(
+        "mean",
+        mean,
+        right_mean,
+        tolerance=1e-3,
+        twins=[Twin(right_variance, "the pair is returned in the other order: mean, variance.")],
+    )
     close_to(
         "variance",
         variance,
@@ -334,6 +425,13 @@ def neural_regressor(answer) -> None:
             Twin(right_variance - 0.01, "`variance` lacks the floor of 0.01."),
         ],
     )
+    weights = {name: value.requires_grad_() for name, value in weights.items()}
+    with poutine.condition(data=weights):
+        pair = regressor(x)
+    for name, value, network in zip(("mean", "variance"), pair, "hg", strict=True):
+        of_network = {f"self.{network}, from the `{name}` that is returned": weights[site]
+                      for site in weights if site.startswith(network)}  # fmt: skip
+        _check_that_it_learns(value, of_network)
 
 
 # ---------------------------------------------------------------------- 4, predictive density
@@ -354,6 +452,7 @@ def log_predictive(answer) -> None:
         return dist.Normal(m, v.sqrt()).log_prob(y)
 
     value = answer(*ordinary.args)
+    _reject_if_no_tensor("log_density", value)
     if isinstance(value, Tensor):
         if value.shape == mean.shape:
             fail(
@@ -387,6 +486,14 @@ def log_predictive(answer) -> None:
         Twin(
             lambda m, v, y: log_density(m, v, y).logsumexp(0) - math.log(m.shape[1]),
             "M is the number of networks, not of data points.",
+        ),
+        Twin(
+            lambda m, v, y: log_density(m, v, y).logsumexp(0) - math.log(len(m) - 1),
+            "a mean of M numbers is their sum divided by M, not by M - 1.",
+        ),
+        Twin(
+            lambda m, v, y: _log_predictive(m, v, y) + LN_2PI / 2,
+            "the constant of the normal density, -½ ln 2π, is missing.",
         ),
         Twin(
             lambda m, v, y: log_density(m, v, y).exp().mean(0),
@@ -449,6 +556,7 @@ def variance_parts(answer) -> None:
     parts = answer(mean, variance)
     if isinstance(parts, tuple) and len(parts) == 2:
         for name, part in zip(("epistemic", "aleatoric"), parts, strict=True):
+            _reject_if_no_tensor(name, part)
             shape = tuple(torch.as_tensor(part).shape) if part is not None else None
             if shape == (4000,):
                 fail(
@@ -531,7 +639,7 @@ def _coverage(mean: Tensor, variance: Tensor, y: Tensor, level: float) -> Tensor
 
 @exercise("Exercise 6, coverage")
 def coverage(answer) -> None:
-    n = 2000
+    n = 1500  # not the number of test points of the notebook
     mean = torch.tensor([[-3.0], [-2.5], [0.0], [1.0], [4.0]]) + torch.zeros(n)
     variance = torch.tensor([[0.2], [1.5], [0.5], [0.3], [1.0]]) * torch.ones(n)
     y = torch.linspace(-7, 8, n)
@@ -548,9 +656,32 @@ def coverage(answer) -> None:
     def share(rule):
         return lambda m, v, y, c: rule(_mixture_cdf(m, v, y), c).float().mean()
 
-    def one_normal(m, v, y, c):
-        u = dist.Normal(m.mean(0), (m.var(0) + v.mean(0)).sqrt()).cdf(y)
+    def one_normal(correction):
+        def rule(m, v, y, c):
+            variance = m.var(0, correction=correction) + v.mean(0)
+            return _coverage(m.mean(0)[None], variance[None], y, c)
+
+        return Twin(rule, "that treats the ensemble as one normal; F is the mean of the Φ's.")
+
+    def within(z, correction):
+        def rule(m, v, y, c):
+            sd = (m.var(0, correction=correction) + v.mean(0)).sqrt()
+            return ((y - m.mean(0)).abs() < z * sd).float().mean()
+
+        return Twin(
+            rule,
+            f"mean ± {z:g} sd is the 95% interval of *one normal*; take the mean of the Φ's,\n"
+            "  and compare it with levels that depend on `level`.",
+        )
+
+    def over_the_data(m, v, y, c):
+        u = dist.Normal(m, v.sqrt()).cdf(y).mean(1)
         return (((1 - c) / 2 < u) & (u < (1 + c) / 2)).float().mean()
+
+    def averaged_quantiles(m, v, y, c):
+        low, high = (dist.Normal(m, v.sqrt()).icdf(torch.tensor(p)).mean(0)
+                     for p in ((1 - c) / 2, (1 + c) / 2))  # fmt: skip
+        return ((low < y) & (y < high)).float().mean()
 
     def one_by_one(m, v, y, c):
         u = dist.Normal(m, v.sqrt()).cdf(y)
@@ -564,6 +695,10 @@ def coverage(answer) -> None:
         returns=("share",),
         tolerance=3e-3,
         twins=[
+            Twin(
+                over_the_data,
+                "you average the Φ's over the data; the networks are the first dimension, 0.",
+            ),
             Twin(lambda *a: 1 - _coverage(*a), "that is the share of the points *outside*."),
             Twin(lambda *a: n * _coverage(*a), "that is their number; the share is a mean."),
             Twin(lambda *a: 100 * _coverage(*a), "a share is between 0 and 1: no percent."),
@@ -594,7 +729,35 @@ def coverage(answer) -> None:
                 "you compare for each network, then average: those are the networks' intervals.\n"
                 "  Average the Φ's first; that is the ensemble's F.",
             ),
-            Twin(one_normal, "that treats the ensemble as one normal; F is the mean of the Φ's."),
+            one_normal(0),
+            one_normal(1),
+            *(within(z, correction) for z in (1.96, 2.0) for correction in (0, 1)),
+            Twin(
+                share(lambda u, c: (c / 2 < u) & (u < 1 - c / 2)),
+                "you cut off c/2 on each side; it is (1 - c)/2.",
+            ),
+            *(
+                Twin(
+                    lambda m, v, y, c, fixed=fixed: _coverage(m, v, y, fixed),
+                    f"that is the interval of {fixed:.0%} whatever `level` is.",
+                )
+                for fixed in (0.95, 0.8)
+            ),
+            *(
+                Twin(
+                    lambda m, v, y, c, size=size: _coverage(m, v, y, c) * n / size,
+                    f"the number of points, {size}, is written into it: the share is a mean.",
+                )
+                for size in (1000, 2000, 3000, 6000)
+            ),
+            Twin(
+                lambda m, v, y, c: _coverage(m, v, y, c) * n / len(m),
+                "that is divided by the number of networks; the share is one of the points.",
+            ),
+            Twin(
+                averaged_quantiles,
+                "you average the quantiles of the networks; average their Φ's, which is F.",
+            ),
             Twin(
                 lambda m, v, y, c: _coverage(m.mean(0)[None], v.mean(0)[None], y, c),
                 "that is one normal with the average mean and variance.\n"
@@ -621,6 +784,7 @@ def predictive_entropy(answer) -> None:
     sure[0, 1, 3] = sure[1:, 1, 5] = 1.0
 
     value = answer(p)
+    _reject_if_no_tensor("entropy", value)
     if isinstance(value, Tensor):
         if value.shape == (6, 4):
             fail(
@@ -680,9 +844,12 @@ def predictive_entropy(answer) -> None:
             "right, but not if a probability is 0: 0 · ln 0 gives nan.",
             "torch.xlogy(p, p), or a clamp inside the logarithm.",
         )
+    nearly_sure = torch.full((3, 2, 10), 3.5e-4)  # what 1e-3 in place of p does to these shows
+    nearly_sure[..., 6] = 1 - 9 * 3.5e-4
     same_function(
-        answer, _entropy, [call(sure)], name="predictive_entropy", returns=("entropy",),
-        tolerance=1e-3,
+        answer, _entropy, [call(sure), call(nearly_sure)],
+        name="predictive_entropy", returns=("entropy",), tolerance=1e-3,
+        hint="Too coarse a clamp? 0.001 is a probability like any other; take 1e-10, say.",
     )  # fmt: skip
 
 
@@ -697,10 +864,15 @@ def _auroc(digits: Tensor, others: Tensor, tie: float = 0.5) -> Tensor:
 @exercise("Exercise 8, one number for two histograms")
 def auroc(answer) -> None:
     digits = torch.tensor([0.0, 0.0, 0.1, 0.4, 0.4, 1.7])
-    others = torch.tensor([0.0, 0.3, 0.4, 0.9, 1.1, 1.6, 1.6, 2.0, 2.2])
+    others = torch.tensor([0.0, 0.3, 0.4, 0.9, 1.1, 1.6, 1.6, 1.70001, 2.2])
     calls = [call(digits, others), call(others[:4], digits), call(digits, digits + 3)]
-    value = torch.as_tensor(answer(*calls[0].args))
-    if value.shape:
+
+    def near_ties(d, o):
+        pairs = o[:, None] - d
+        return (pairs > 1e-3).double().mean() + 0.5 * (pairs.abs() <= 1e-3).double().mean()
+
+    value = answer(*calls[0].args)
+    if value is not None and (value := torch.as_tensor(value)).shape:
         fail(f"that has shape {tuple(value.shape)}; asked is one number, a share of all pairs.")
     same_function(
         answer,
@@ -709,7 +881,13 @@ def auroc(answer) -> None:
         name="auroc",
         returns=("area",),
         tolerance=1e-4,
+        hint="Is every tie counted half, and nothing else? Ranks from argsort tell ties apart, as "
+        "if one were larger; a tie needs the average of the ranks.",
         twins=[
+            Twin(
+                near_ties,
+                "a tie is what is *equal*; you also count entropies that are nearly so.",
+            ),
             Twin(
                 lambda d, o: _auroc(o, d),
                 "that is the share of pairs in which the *digit* has the larger entropy.",

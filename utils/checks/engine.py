@@ -223,6 +223,12 @@ def _crash(error: Exception) -> str:
         return f"your code gives a distribution an impossible `{parameter}`.{hint}"
     if isinstance(error, TypeError) and "argument" in text and not reader_line(error):
         return f"your function does not take the arguments that it is called with: {text[:150]}."
+    if "could not infer output dtype" in text and "Bool" in text:
+        return "the mean of True and False: make numbers of them first, `.float().mean()`."
+    if "bitwise_and" in text or "bitwise_or" in text:
+        return "`&` comes before `<`: put each comparison into brackets, `(a < u) & (u < b)`."
+    if "must be Tensor, not int" in text or "must be Tensor, not float" in text:
+        return "a function of torch, like `torch.log`, takes a tensor; for a number: `math.log`."
     if "bitwise_xor" in text:
         return "`^` is no power in Python; the square of x is x**2."
     if isinstance(error, NameError):

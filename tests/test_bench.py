@@ -1,0 +1,42 @@
+"""The benchmark measures the notebooks' own code, by turns."""
+
+from __future__ import annotations
+
+import pytest
+
+from tools import bench
+
+
+def test_definitions_are_those_of_the_notebook():
+    notebook = bench.definitions("5_variational", constants=("settings",))
+    assert "images" not in notebook  # no data are loaded, nothing is fitted
+    assert notebook["deep"].__globals__ is notebook
+    assert notebook["settings"]["batch"] > 0
+
+
+def test_an_unknown_notebook_is_refused():
+    with pytest.raises(ValueError, match="0 solutions"):
+        bench.definitions("no_such_notebook")
+
+
+def test_actions_run_by_turns():
+    calls = []
+    actions = {name: lambda name=name: calls.append(name) for name in ("a", "b")}
+    medians = bench.in_turns(actions, rounds=2)
+    assert calls == ["a", "b"] * 3
+    assert set(medians) == {"a", "b"}
+
+
+def test_table():
+    text = bench.table("Title", ("what", "seconds"), iter([("x", 1.23456), ("y", 12_345.0)]))
+    assert "| what | seconds |" in text
+    assert "| x | 1.23 |" in text
+
+
+@pytest.mark.parametrize("contest", [bench.factor_analysis, bench.autoencoder])
+def test_both_sides_of_a_contest_take_the_steps_that_are_counted(contest):
+    size = {"steps": 3} if contest is bench.factor_analysis else {"n_images": 600}
+    _, by_pyro, plain, steps = contest(**size)
+    assert steps == 3
+    by_pyro()
+    plain()
