@@ -45,6 +45,19 @@ def loss_by_torch(mean, variance, y):
     return gaussian_nll_loss(mean, y, variance, full=True, reduction="none").mean(-1)
 
 
+def loss_by_numpy(mean, variance, y):
+    mean, variance, y = mean.numpy(), variance.numpy(), y.numpy()
+    terms = 0.5 * np.log(2 * np.pi * variance) + (y - mean) ** 2 / (2 * variance)
+    return torch.from_numpy(np.asarray(terms.mean(-1)))
+
+
+def loss_that_changes_y(mean, variance, y):
+    if mean.ndim == 1:
+        y -= mean
+        mean = torch.zeros_like(mean)
+    return loss_by_torch(mean, variance, y)
+
+
 def loss_without_return(mean, variance, y):
     loss_by_torch(mean, variance, y)
 
@@ -77,6 +90,30 @@ WRONG += [
     Wrong(L, "minus between the terms", "both terms are added",
           (loss(lambda m, v, y: 0.5 * (LN_2PI + v.log()) - (y - m) ** 2 / (2 * v)),)),
     Wrong(L, "math.log", "Look at", (loss(lambda m, v, y: 0.5 * math.log(2 * math.pi * v)),)),
+    Wrong(L, "minus the logarithm", "has the wrong sign",
+          (loss(lambda m, v, y: -0.5 * (LN_2PI + v.log()) + (y - m) ** 2 / (2 * v)),)),
+    Wrong(L, "squared denominator", "only y - m is squared",
+          (loss(lambda m, v, y: 0.5 * (LN_2PI + v.log()) + 0.5 * ((y - m) / v) ** 2),)),
+    Wrong(L, "squared denominator, no half", "and 2v is the denominator",
+          (loss(lambda m, v, y: 0.5 * (LN_2PI + v.log()) + ((y - m) / v) ** 2),)),
+    Wrong(L, "no square", "the square of y - m is missing",
+          (loss(lambda m, v, y: 0.5 * (LN_2PI + v.log()) + (y - m) / (2 * v)),)),
+    Wrong(L, "not divided by v", "divided by v, too",
+          (loss(lambda m, v, y: 0.5 * (LN_2PI + v.log()) + (y - m) ** 2 / 2),)),
+    Wrong(L, "divided by 120", "the number of data, 120",
+          (lambda m, v, y: -dist.Normal(m, v.sqrt()).log_prob(y).sum(-1) / 120,)),
+    Wrong(L, "arguments of torch in a wrong order", "have changed places",
+          (lambda m, v, y: gaussian_nll_loss(m, v, y.expand_as(m), full=True,
+                                             reduction="none").mean(-1),)),
+    Wrong(L, "sd first", "dist.Normal(mean, sd)",
+          (loss(lambda m, v, y: -dist.Normal(v.sqrt(), m).log_prob(y)),)),
+    Wrong(L, "variance cut off", "no gradient reaches `variance`",
+          (lambda m, v, y: loss_by_torch(m, v.detach(), y),)),
+    Wrong(L, "mean cut off", "no gradient reaches `mean`",
+          (lambda m, v, y: loss_by_torch(m.detach(), v, y),)),
+    Wrong(L, "no_grad", "nothing can be learned", (torch.no_grad()(loss_by_torch),)),
+    Wrong(L, "numpy", "nothing can be learned", (loss_by_numpy,)),
+    Wrong(L, "in place", "changes its argument `y` in place", (loss_that_changes_y,)),
     Wrong(L, "no return", "Does your function end in a `return`", (loss_without_return,)),
     Wrong(L, "blank", "still blank", (blank,)),
 ]  # fmt: skip
@@ -137,6 +174,10 @@ WRONG += [
           (layer(lambda i, o, s: PyroSample(matrix(s, o, i))),)),
     Wrong(B, "no expand", "makes copies of a distribution",
           (layer(lambda i, o, s: PyroSample(dist.Normal(0.0, s))),)),
+    Wrong(B, "expand without a list", "takes a list",
+          (layer(lambda i, o, s: PyroSample(dist.Normal(0.0, s).expand(i, o).to_event(2))),)),
+    Wrong(B, "expand of a number", "takes a list",
+          (layer(bias=lambda o, s: PyroSample(dist.Normal(0.0, s).expand(o).to_event(1))),)),
     Wrong(B, "bias of the size of the inputs", "for 3 inputs and 2 outputs",
           (layer(bias=lambda o, s: PyroSample(matrix(s, 3))),)),
     Wrong(B, "no bias", "there is no `self.bias`", (layer(bias=None),)),
@@ -240,6 +281,16 @@ WRONG += [
           (regressor(variance=lambda self, x: softplus(self.g(x)),
                      y=lambda m, v: dist.Normal(m, (v + 0.01).sqrt()).to_event(1)),)),
     Wrong(N, "returns the mean", "should return the pair", (regressor(returned=lambda m, v: m),)),
+    Wrong(N, "h twice", "`self.g` is never called",
+          (regressor(variance=lambda self, x: softplus(self.h(x)) + 0.01),)),
+    Wrong(N, "g twice", "`self.h` is never called", (regressor(lambda self, x: self.g(x)),)),
+    Wrong(N, "the other order", "in the other order", (regressor(returned=lambda m, v: (v, m)),)),
+    Wrong(N, "a pair without gradient", "nothing can be learned",
+          (regressor(returned=lambda m, v: (m.detach(), v.detach())),)),
+    Wrong(N, "a variance without gradient", "nothing can be learned",
+          (regressor(returned=lambda m, v: (m, v.detach())),)),
+    Wrong(N, "no gradient through the sample", "gradient",
+          (regressor(y=lambda m, v: dist.Normal(m.detach(), v.sqrt()).to_event(1)),)),
     Wrong(N, "no sample", "no site named `y`", (ForgottenSample,)),
     Wrong(N, "blank", "still blank", (BlankRegressor,)),
 ]  # fmt: skip
@@ -293,6 +344,18 @@ WRONG += [
     Wrong(P, "sum of logs", "a *product*", (lambda m, v, y: log_density(m, v, y).sum(0),)),
     Wrong(P, "over the data", "averaged over the data",
           (lambda m, v, y: log_density(m, v, y).logsumexp(1) - math.log(len(m)),)),
+    Wrong(P, "M - 1", "not by M - 1",
+          (lambda m, v, y: log_density(m, v, y).logsumexp(0) - math.log(len(m) - 1),)),
+    Wrong(P, "torch.log of a number", "math.log",
+          (lambda m, v, y: log_density(m, v, y).logsumexp(0) - torch.log(len(m)),)),
+    Wrong(P, "no 2π", "-½ ln 2π, is missing",
+          (lambda m, v, y: (-0.5 * v.log() - (y - m) ** 2 / (2 * v)).logsumexp(0)
+           - math.log(len(m)),)),
+    Wrong(P, "a list", "is of type list", (lambda *a: by_mixture(*a).tolist(),)),
+    Wrong(P, "numpy", "is of type ndarray", (lambda *a: by_mixture(*a).numpy(),)),
+    Wrong(P, "in place", "changes its argument `m` in place",
+          (lambda m, v, y: log_density(m.sub_(y), v, torch.zeros(())).logsumexp(0)
+           - math.log(len(m)),)),
     Wrong(P, "no average", "the networks are to be averaged", (log_density,)),
     Wrong(P, "one number", "one for each data point",
           (lambda m, v, y: (log_density(m, v, y).logsumexp(0) - math.log(len(m))).mean(),)),
@@ -325,6 +388,12 @@ WRONG += [
     Wrong(V, "over everything", "a single number", (lambda m, v: (m.var(), v.mean()),)),
     Wrong(V, "aleatoric over everything", "`aleatoric` is a single number",
           (lambda m, v: (m.var(0), v.mean()),)),
+    Wrong(V, "numpy", "is of type ndarray",
+          (lambda m, v: (m.var(0).numpy(), v.mean(0).numpy()),)),
+    Wrong(V, "lists", "is of type list",
+          (lambda m, v: (m.var(0).tolist(), v.mean(0).tolist()),)),
+    Wrong(V, "in place", "changes its argument `m` in place",
+          (lambda m, v: (m.sub_(m.mean(0)).square().mean(0), v.mean(0)),)),
     Wrong(V, "sum only", "should return 2 values", (lambda m, v: m.var(0) + v.mean(0),)),
     Wrong(V, "blank", "still blank", (blank,)),
 ]  # fmt: skip
@@ -344,6 +413,10 @@ def mixture_cdf(m, v, y):
 
 def covered(rule):
     return lambda m, v, y, c: rule(mixture_cdf(m, v, y), c).float().mean()
+
+
+def covered_by(u, level):
+    return ((u - 0.5).abs() < level / 2).float().mean()
 
 
 def by_distance(m, v, y, level):
@@ -384,6 +457,31 @@ WRONG += [
           (lambda m, v, y, c: by_distance(m.mean(0)[None], (m.var(0) + v.mean(0))[None], y, c),)),
     Wrong(C, "plug-in", "the average mean and variance",
           (lambda m, v, y, c: by_distance(m.mean(0)[None], v.mean(0)[None], y, c),)),
+    Wrong(C, "one normal, biased variance", "as one normal",
+          (lambda m, v, y, c: by_distance(
+              m.mean(0)[None], (m.var(0, correction=0) + v.mean(0))[None], y, c),)),
+    Wrong(C, "1.96 sd", "is the 95% interval of *one normal*",
+          (lambda m, v, y, c: ((y - m.mean(0)).abs() < 1.96 * (m.var(0) + v.mean(0)).sqrt())
+           .float().mean(),)),
+    Wrong(C, "over the data", "average the Φ's over the data",
+          (lambda m, v, y, c: covered_by(dist.Normal(m, v.sqrt()).cdf(y).mean(1), c),)),
+    Wrong(C, "level / 2", "it is (1 - c)/2",
+          (covered(lambda u, c: (c / 2 < u) & (u < 1 - c / 2)),)),
+    Wrong(C, "always 95%", "whatever `level` is",
+          (lambda m, v, y, c: by_distance(m, v, y, 0.95),)),
+    Wrong(C, "a fixed number of points", "is written into it",
+          (lambda m, v, y, c: by_distance(m, v, y, c) * len(y) / 3000,)),
+    Wrong(C, "averaged quantiles", "average the quantiles",
+          (lambda m, v, y, c: (
+              (dist.Normal(m, v.sqrt()).icdf(torch.tensor((1 - c) / 2)).mean(0) < y)
+              & (y < dist.Normal(m, v.sqrt()).icdf(torch.tensor((1 + c) / 2)).mean(0))
+          ).float().mean(),)),
+    Wrong(C, "mean of a bool", ".float().mean()",
+          (lambda m, v, y, c: ((mixture_cdf(m, v, y) - 0.5).abs() < c / 2).mean(),)),
+    Wrong(C, "no brackets", "each comparison into brackets",
+          (covered(lambda u, c: (1 - c) / 2 < u & u < (1 + c) / 2),)),
+    Wrong(C, "in place", "changes its argument `v` in place",
+          (lambda m, v, y, c: covered_by(dist.Normal(m, v.sqrt_()).cdf(y).mean(0), c),)),
     Wrong(C, "and", "For tensors there are",
           (covered(lambda u, c: u > (1 - c) / 2 and u < (1 + c) / 2),)),
     Wrong(C, "blank", "still blank", (blank,)),
@@ -392,6 +490,15 @@ RIGHT += [
     Right(C, "by distance", (by_distance,)),
     Right(C, "by a count", (by_count,)),
     Right(C, "as a number", (lambda *a: by_distance(*a).item(),)),
+    Right(
+        C,
+        "by torch.where",
+        (
+            lambda m, v, y, c: torch.where(
+                (mixture_cdf(m, v, y) - 0.5).abs() < c / 2, 1.0, 0.0
+            ).mean(),
+        ),
+    ),
 ]
 
 # ----------------------------------------------------------------------- Exercise 7, entropy
@@ -422,12 +529,22 @@ WRONG += [
     Wrong(H, "one number", "one for each image", (lambda p: entropy(p.mean(0)).mean(),)),
     Wrong(H, "no sum", "a sum over the classes", (lambda p: -(p.mean(0) * p.mean(0).log()),)),
     Wrong(H, "over images", "look at the dimensions", (lambda p: entropy(p.mean(1)),)),
+    Wrong(H, "coarse clamp", "Too coarse a clamp",
+          (lambda p: entropy(p.mean(0).clamp(min=1e-3)),)),
+    Wrong(H, "coarse clamp in the logarithm", "Too coarse a clamp",
+          (lambda p: -(p.mean(0) * p.mean(0).clamp(min=1e-3).log()).sum(-1),)),
+    Wrong(H, "in place", "changes its argument `p` in place",
+          (lambda p: by_clamp(p.clamp_(min=1e-9)),)),
+    Wrong(H, "numpy", "is of type ndarray", (lambda p: by_clamp(p).numpy(),)),
     Wrong(H, "1 - max", "not the entropy", (lambda p: 1 - p.mean(0).max(-1).values,)),
     Wrong(H, "blank", "still blank", (blank,)),
 ]  # fmt: skip
 RIGHT += [
     Right(H, "by clamp", (by_clamp,)),
     Right(H, "by torch.special", (lambda p: torch.special.entr(p.mean(0)).sum(-1),)),
+    Right(H, "by a small number",
+          (lambda p: -(p.mean(0) * (p.mean(0) + 1e-8).log()).sum(-1),)),
+    Right(H, "by a distribution", (lambda p: dist.Categorical(probs=p.mean(0)).entropy(),)),
     Right(H, "by nan_to_num",
           (lambda p: -(p.mean(0) * p.mean(0).log()).nan_to_num().sum(-1),)),
 ]  # fmt: skip
@@ -475,6 +592,16 @@ WRONG += [
           (lambda d, o: (o > d.median()).float().mean(),)),
     Wrong(A, "above the largest", "with the largest digit only",
           (lambda d, o: (o > d.max()).float().mean(),)),
+    Wrong(A, "near ties", "nearly so",
+          (lambda d, o: by_sign(d.mul(1000).round(), o.mul(1000).round()),)),
+    Wrong(A, "ranks of argsort, from 0", "Ranks from argsort",
+          (lambda d, o: (torch.cat([d, o]).argsort(stable=True).argsort()[len(d):].sum()
+                         - len(o) * (len(o) + 1) / 2) / (len(d) * len(o)),)),
+    Wrong(A, "ranks of argsort", "a tie counts half",
+          (lambda d, o: (torch.cat([d, o]).argsort(stable=True).argsort()[len(d):].sum()
+                         - len(o) * (len(o) - 1) / 2) / (len(d) * len(o)),)),
+    Wrong(A, "in place", "changes its argument `d` in place",
+          (lambda d, o: by_sign(d.mul_(2), 2 * o),)),
     Wrong(A, "one number an image", "asked is one number",
           (lambda d, o: (o[:, None] > d).float().mean(1),)),
     Wrong(A, "pair by pair", "your code raises", (lambda d, o: (o > d).float().mean(),)),

@@ -151,6 +151,22 @@ def test_a_crash_points_at_the_reader_s_line():
     assert "Look at: `return torch.zeros(2) @ torch.zeros(3)`" in shown
 
 
+@pytest.mark.parametrize(
+    ("crash", "hint"),
+    [
+        (lambda: (torch.zeros(2) > 0).mean(), "`.float().mean()`"),
+        (lambda: 0 < torch.zeros(2) & torch.zeros(2) < 1, "each comparison into brackets"),
+        (lambda: torch.log(3), "`math.log`"),
+    ],
+)
+def test_a_crash_of_torch_is_explained(crash, hint):
+    @exercise("Exercise 0")
+    def check(answer):
+        answer()
+
+    assert hint in message_of(check, crash)
+
+
 def test_a_negative_scale_is_explained():
     @exercise("Exercise 0")
     def check(answer):

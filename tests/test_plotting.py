@@ -369,3 +369,22 @@ def test_manifold_puts_each_image_where_its_code_is():
 def test_curves_have_the_axes_asked_for(scale, axes):
     plotting.curves({"error": (GRID + 1, GRID + 1)}, scale=scale, **LABELS)
     assert (plt.gca().get_xscale(), plt.gca().get_yscale()) == axes
+
+
+def test_outlines_of_histograms_differ_in_line_and_colour():
+    _, ax = plt.subplots()
+    draws = {"a": torch.arange(9.0), "b": torch.arange(5.0)}
+    plotting.histogram(draws, outlines=True, xlabel="x", ax=ax)
+    first, second = ax.patches
+    assert not first.get_fill()
+    assert first.get_linestyle() != second.get_linestyle()
+    assert first.get_edgecolor() != second.get_edgecolor()
+
+
+def test_dodge_is_the_distance_of_neighbours():
+    _, ax = plt.subplots()
+    groups = {name: (torch.zeros(3),) * 3 for name in ("a", "exact")}
+    plotting.intervals(groups, dodge=0.1, xlabel="x", ylabel="y", ax=ax)
+    a, exact = (line.get_xdata() for line in ax.lines)
+    assert exact - a == pytest.approx(0.1)
+    assert ax.lines[1].get_markersize() > ax.lines[0].get_markersize()

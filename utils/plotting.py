@@ -281,12 +281,16 @@ def histogram(
     draws: Mapping[str, Array],
     *,
     observed: float | None = None,
+    outlines: bool = False,
     xlabel: str,
     title: str = "",
     start: int = 0,
     ax: Axes | None = None,
 ) -> None:
     """Draw histograms of draws; ``observed`` is marked by a black line.
+
+    ``outlines`` draws their contours alone, each with a line style of its own: better if several
+    lie upon one another.
 
     Whole numbers get bins that each hold as many of them, so that no bar stands out by accident.
     """
@@ -298,7 +302,8 @@ def histogram(
         low, high = everything.min() - 0.5, everything.max() + 0.5
         edges = np.arange(low, high + (width := math.ceil((high - low) / 45)), width)
     for i, (name, values) in enumerate(arrays.items(), start):
-        ax.hist(values, edges, color=PALETTE[i], alpha=0.55, label=name, density=True)
+        look = {"histtype": "step", "ls": LINES[i], "lw": 1.8} if outlines else {"alpha": 0.55}
+        ax.hist(values, edges, color=PALETTE[i], label=name, density=True, **look)
     if observed is not None:
         ax.axvline(observed, color="black", lw=2, label="observed")
     _finish(ax, xlabel, "density", title)
@@ -746,6 +751,7 @@ def intervals(
     groups: Mapping[str, tuple[Array, Array, Array]],
     *,
     marks: Mapping[str, float] | None = None,
+    dodge: float = 0.2,
     xlabel: str,
     ylabel: str,
     title: str = "",
@@ -757,6 +763,7 @@ def intervals(
         groups: name -> (centre, low, high), each of shape (n,). A group without width is drawn as
             points alone. The name ``exact`` is drawn black and dashed.
         marks: text -> height of a thin horizontal line.
+        dodge: how far side by side; items are 1 apart.
     """
     ax = _axes(ax)
     colours = iter(range(len(PALETTE)))
@@ -764,9 +771,10 @@ def intervals(
         centre, low, high = _numpy(centre), _numpy(low), _numpy(high)
         i = None if name == "exact" else next(colours)
         colour, marker = ("black", "_") if i is None else (PALETTE[i], MARKERS[i])
-        x = np.arange(1, len(centre) + 1) + 0.2 * (k - (len(groups) - 1) / 2)
+        x = np.arange(1, len(centre) + 1) + dodge * (k - (len(groups) - 1) / 2)
         if np.allclose(low, high):
-            ax.plot(x, centre, color=colour, marker=marker, ms=5.5, ls="", label=name)
+            size = {"ms": 14, "mew": 2.5, "zorder": 4} if i is None else {"ms": 5.5}
+            ax.plot(x, centre, color=colour, marker=marker, ls="", label=name, **size)
             continue
         drawn = ax.errorbar(
             x, centre, yerr=[centre - low, high - centre], color=colour, fmt=marker, ms=5.5,

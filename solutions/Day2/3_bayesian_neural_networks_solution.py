@@ -153,7 +153,7 @@ class Network(nn.Module):
 
 
 def minimise(loss, parameters, steps, learning_rate=0.1, final_learning_rate=0.001):
-    """Adam, with gradients clipped at ±10 and a learning rate that decays geometrically."""
+    """Adam, with each gradient cut to ±10, and a learning rate that decays geometrically."""
     parameters = list(parameters)
     optimiser = torch.optim.Adam(parameters, lr=learning_rate)
     decay = (final_learning_rate / learning_rate) ** (1 / steps)
@@ -162,7 +162,7 @@ def minimise(loss, parameters, steps, learning_rate=0.1, final_learning_rate=0.0
         optimiser.zero_grad()
         value = loss()
         value.backward()
-        nn.utils.clip_grad_value_(parameters, 10.0)
+        nn.utils.clip_grad_value_(parameters, 10.0)  # so that no single step goes far astray
         optimiser.step()
         schedule.step()
     return value.item()
@@ -188,9 +188,9 @@ plotting.regression(
 )
 
 # %% [markdown]
-# (The dashed line is the true mean.) Where there are data the line is right. In the gap it cuts off
-# a whole hill, and outside it goes its own way: with the same confidence everywhere, which is to
-# say, without a word about it.
+# (The dashed line is the true mean, here and until section 4.) Where there are data the line is
+# right. In the gap it cuts off a whole hill, and outside it goes its own way: with the same
+# confidence everywhere, which is to say, without a word about it.
 #
 # ### Fixed, learned, and input-dependent noise
 #
@@ -206,7 +206,7 @@ generator = torch.Generator("cpu").manual_seed(3)  # of their own: the same what
 
 
 def test_points(*intervals):
-    pieces = [torch.linspace(*interval, 2000, device="cpu") for interval in intervals]
+    pieces = [torch.linspace(*interval, 1000, device="cpu") for interval in intervals]
     x = torch.cat(pieces)
     noise = torch.randn(len(x), generator=generator, device="cpu")
     return x.to(device), (true_mean(x) + true_sd(x) * noise).to(device)
@@ -300,8 +300,10 @@ likelihoods["σ(x), two heads"] = test_log_likelihood(two_heads)
 pd.DataFrame(likelihoods).T.round(2)
 
 # %%
+x_few = torch.tensor([-10.0, -5.0, 0.0, 5.0, 10.0])
 with torch.no_grad():
     mean, variance = two_heads(x_line)
+    sd_few = two_heads(x_few)[1].sqrt()
 plotting.regression(
     {"data": (x, y)},
     x_line,
@@ -310,13 +312,22 @@ plotting.regression(
     exact=true_mean(x_line),
     xlabel="x",
     ylabel="y",
-    title="Two heads: the noise is known, the line is as sure as before",
+    title="Two heads: the noise has a size everywhere, the line is as sure as before",
 )
 
+# %%
+pd.DataFrame(
+    {"two heads": sd_few.tolist(), "the truth": true_sd(x_few).tolist()},
+    index=[f"x = {value:g}" for value in x_few.tolist()],
+).T.round(2)
+
 # %% [markdown]
-# The band (the mean ± 1.96 predicted standard deviations, where 95% of new points should be) widens
-# with $x$, as the scatter does, and in range the test log-likelihood gets nearer to the truth's. In
-# the gap and outside, nothing is gained. The predicted variance is the noise *around the line*, the
+# The table holds the standard deviation of $y$. The band (the mean ± 1.96 of them, where 95% of new
+# points should be) widens on the left as the scatter does. On the right it stops growing, and the
+# method has no word of how far its own estimate can be trusted. (Section 5 will count: the band
+# holds about 90% of new points.) In range the test log-likelihood gets nearer to
+# the truth's; in the gap a nat is gained; outside, tens of nats are *lost*, for a small variance is
+# extrapolated, and the line is far off. The predicted variance is the noise *around the line*, the
 # **aleatoric** uncertainty. That the line itself is not known, the **epistemic** uncertainty,
 # nobody has told the network: for it there is only one $\theta$.
 
@@ -390,7 +401,7 @@ class BayesianNetwork(PyroModule):
         return self.output(torch.tanh(self.hidden(x[:, None] / 5))).squeeze(-1)
 
 
-def functions_from_prior(network, n=25):
+def functions_from_prior(network, n=12):
     with torch.no_grad(), pyro.plate("draws", n):
         return network(x_line)
 
@@ -409,11 +420,11 @@ for ax, input_scale in zip(axes, (1.0, 5.0, 25.0), strict=True):
         title=f"input_scale {input_scale:g}",
         ax=ax,
     )
-    ax.set_ylim(-60, 60)
+    ax.set_ylim(-45, 45)
 
 # %% [markdown]
 # Each thin line is one function drawn from the prior. The scale of the input weights decides how
-# fast a function may turn: with 1 all are nearly straight on this range; with 25 they are
+# fast a function may turn: with 1 most of them bend at most once on this range; with 25 they are
 # staircases, which jump anywhere; 5 allows a few hills, of about the width of those that we see.
 # `output_scale` = 20 decides their height. A flat prior is no way out: here *wide* does not mean
 # *vague*, it means *jumpy*. We take 5 and 20.
@@ -432,8 +443,9 @@ for ax, input_scale in zip(axes, (1.0, 5.0, 25.0), strict=True):
 #
 # This time without a plate: declare the $n$ values as *one* vector, with `.to_event(1)`. A plate of
 # data would take the last batch dimension, $-1$, for the data. We shall soon want many networks at
-# once, that is, weights with a batch dimension on the left of their own two; to both, it should be
-# the same dimension. If the data are inside the event, all batch dimensions are left for networks.
+# once, that is, weights with a batch dimension on the left of their own two; the plate of the data
+# and the batch of networks would claim the same dimension. If the data are inside the event, all
+# batch dimensions are left for networks.
 #
 # <details><summary>Hint</summary>
 #
@@ -462,7 +474,9 @@ class NeuralRegressor(PyroModule):
 check.neural_regressor(NeuralRegressor)
 
 # %% [markdown]
-# These are its sites, that is, all that is random in it:
+# These are its sites, that is, all that is random in it. `poutine.trace(model).get_trace(...)` runs
+# the model and writes down every site: `trace.nodes` maps the name of a site to what is known about
+# it, its distribution (`"fn"`), its `"value"`, and whether it was observed.
 
 # %%
 regressor = NeuralRegressor()
@@ -493,7 +507,7 @@ pd.DataFrame(
 # is what the model returned.)
 
 # %%
-starts = 20
+starts = 16
 
 
 def many_networks(x, y=None, n=starts):
@@ -524,12 +538,12 @@ def predict(weights, x):
 # *weight decay*. Networks trained like this from random starts are a **deep ensemble**, a popular
 # and simple way to uncertainty (Lakshminarayanan et al. 2017). We make one, to compare with.
 #
-# As starts for our guides we take a variant, which pulls each network not to 0, but to a draw $a$
-# from the prior of its own (*randomised MAP*; Pearce et al. 2020). Where the data decide, the
-# networks come out alike; where they do not, each keeps to its own draw, and they stay as different
-# as the prior is. The networks do not interact, so we minimise the sum of all their losses. Some
-# get stuck: their units have jumped to places where the gradient is nearly zero, and a bend of the
-# data is missed for good. So we train 50 and keep the 20 with the smallest loss.
+# The recommended recipe, below, starts its guides at a variant, which pulls each network not to 0,
+# but to a draw $a$ from the prior of its own (*randomised MAP*; Pearce et al. 2020). Where the data
+# decide, the networks come out alike; where they do not, each is drawn to its own draw, and they
+# stay more different. The networks do not interact, so we minimise the sum of all their losses.
+# Some get stuck: their units have jumped to places where the gradient is nearly zero, and a bend of
+# the data is missed for good. So we train 40 and keep the 16 with the smallest loss.
 
 
 # %%
@@ -541,7 +555,7 @@ def draw_from_prior(n):
     return weights, {site: trace.nodes[site]["fn"].stddev for site in weights}
 
 
-def fit_networks(pull, n=50, steps=1000):
+def fit_networks(pull, n=40, steps=1000):
     """Networks at their optimum. ``pull`` = 0: towards zero; 1: each towards its own prior draw."""
     prior_draw, scale = draw_from_prior(n)
     weights = {site: value.clone().requires_grad_() for site, value in prior_draw.items()}
@@ -563,8 +577,8 @@ start_points = fit_networks(pull=1.0)
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(8.4, 3.6), sharey=True)
 for ax, weights, title in (
-    (axes[0], deep_ensemble, "Deep ensemble: alike even in the gap"),
-    (axes[1], start_points, "Pulled to prior draws: they differ"),
+    (axes[0], deep_ensemble, "Deep ensemble: as one where data are"),
+    (axes[1], start_points, "Pulled to prior draws: more different"),
 ):
     with torch.no_grad():
         mean, _ = predict(weights, x_line)
@@ -584,61 +598,77 @@ for ax, weights, title in (
 #
 # The guide of this section is the usual one for Bayesian neural networks (Blundell et al. 2015):
 # every weight has a normal distribution of its own, independent of the others. `AutoNormal` is that
-# guide, and it respects the plate: it fits 20 guides at once, and their ELBOs add up. As usual,
-# each starts at an optimum of the plain kind, here at a network of the deep ensemble, with small
-# standard deviations.
+# guide, and it respects the plate: it fits many guides at once, and their ELBOs add up. As it is
+# commonly used, each starts at an optimum of the plain kind, here at a network of the deep
+# ensemble, with small standard deviations. These are our first 16 guides. So as to learn later what
+# the *guide* changes and what the *start* changes, 16 more start at the randomised networks.
 
 # %%
-settings = {
-    "steps": 3000,
-    "final_learning_rate": 0.001,
-    "particles": 2,
-    "max_plate_nesting": 1,
-}
+begin_at = {site: torch.cat([deep_ensemble[site], start_points[site]]) for site in start_points}
 
 pyro.set_rng_seed(SEED)
 pyro.clear_param_store()
-begin_at = {site: value.clone() for site, value in deep_ensemble.items()}  # the fit changes them
 mean_field_guide = AutoNormal(
     many_networks, init_loc_fn=init_to_value(values=begin_at), init_scale=0.02
 )
 mean_field_losses = inference.fit(
-    many_networks, mean_field_guide, x, y, learning_rate=0.1, **settings
+    many_networks,
+    mean_field_guide,
+    x,
+    y,
+    2 * starts,
+    steps=2000,
+    learning_rate=0.1,
+    final_learning_rate=0.001,
+    particles=2,
+    max_plate_nesting=1,
 )
 
 # %% [markdown]
 # The ELBO of each start is the mean of $\ln p(y, \theta) - \ln q(\theta)$ over draws from its
-# guide; Pyro has both terms in the traces of model and guide.
+# guide. Pyro has both terms in traces: one of the guide, with a draw of $\theta$; and one of the
+# model *replayed*, which means that it takes the guide's values instead of drawing its own.
+# `compute_log_prob` adds the log density of each site to its node.
 
 
 # %%
-def draws_and_elbos(guide, n=500):
-    """Site -> draws, shape (n, starts, ...); and the ELBO of each start."""
+def draws_and_elbos(model, guide, *data, n=500):
+    """Site -> draws, shape (n, starts, ...); the ELBO of each start, and its standard error."""
     with torch.no_grad(), pyro.plate("draws", n, dim=-2):
-        guide_trace = poutine.trace(guide).get_trace(x, y)
-        model_trace = poutine.trace(poutine.replay(many_networks, guide_trace)).get_trace(x, y)
+        guide_trace = poutine.trace(guide).get_trace(*data)
+        model_trace = poutine.trace(poutine.replay(model, guide_trace)).get_trace(*data)
     log_ratio = 0.0
     for trace, sign in ((model_trace, 1), (guide_trace, -1)):
         trace.compute_log_prob()
         for name in trace.stochastic_nodes + trace.observation_nodes:
             if name not in ("draws", "starts"):
                 log_ratio = log_ratio + sign * trace.nodes[name]["log_prob"]
-    return {site: guide_trace.nodes[site]["value"] for site in start_points}, log_ratio.mean(0)
+    weights = [s for s in model_trace.stochastic_nodes if s not in ("draws", "starts")]
+    draws = {site: model_trace.nodes[site]["value"] for site in weights}
+    return draws, log_ratio.mean(0), log_ratio.std(0) / math.sqrt(n)
 
 
-mean_field_draws, mean_field_elbos = draws_and_elbos(mean_field_guide)
-best = mean_field_elbos.argmax().item()
-print("ELBO of each start:", [round(e) for e in mean_field_elbos.sort(descending=True)[0].tolist()])
+def show_elbos(title, elbos):
+    print(f"{title:20}", *(f"{elbo:.0f}" for elbo in elbos.sort(descending=True)[0].tolist()))
+
+
+mean_field_draws, mean_field_elbos, error = draws_and_elbos(
+    many_networks, mean_field_guide, x, y, 2 * starts
+)
+show_elbos("plain starts:", mean_field_elbos[:starts])
+show_elbos("randomised starts:", mean_field_elbos[starts:])
+print(f"standard error of each: {error.median():.1f}")
 
 # %%
 plotting.elbo_curve(
-    [loss / starts for loss in mean_field_losses],
-    title="Mean-field: the average ELBO of the 20 starts",
+    [loss / (2 * starts) for loss in mean_field_losses],
+    title="Mean-field: the average ELBO of the 32 guides",
 )
 
 # %% [markdown]
-# The starts differ by many nats, more than the noise of the estimate. The one with the largest ELBO
-# is nearest to the posterior, in the sense of $\mathrm{KL}(q \,\|\, p)$; it is what we call *the*
+# The starts differ by many nats, much more than the standard error of the estimates. A larger ELBO
+# is nearer to the posterior, in the sense of $\mathrm{KL}(q \,\|\, p)$. Of the 16 guides that
+# started at the deep ensemble, as is common, the one with the largest ELBO is what we call *the*
 # mean-field answer from now on.
 #
 # ### 3.6 The predictive distribution is an ensemble
@@ -652,6 +682,7 @@ plotting.elbo_curve(
 # normals, one for each network. With `predict`, all of them take one call. Compare with a loop:
 
 # %%
+best = mean_field_elbos[:starts].argmax()
 mean_field = {site: values[:, best] for site, values in mean_field_draws.items()}
 
 with torch.no_grad():
@@ -730,6 +761,8 @@ def variance_parts(mean, variance):
 check.variance_parts(variance_parts)
 
 # %%
+with torch.no_grad():
+    mean, variance = predict(mean_field, x_line)
 epistemic, aleatoric = variance_parts(mean, variance)
 inner, outer = 1.96 * epistemic.sqrt(), 1.96 * (epistemic + aleatoric).sqrt()
 centre = mean.mean(0)
@@ -745,6 +778,7 @@ plotting.regression(
 )
 
 # %%
+figure, ax = plt.subplots()
 plotting.curves(
     {
         "epistemic": (x_line, epistemic),
@@ -756,12 +790,16 @@ plotting.curves(
     ylabel="variance",
     scale="log",
     title="What more data would mend, and what they would not",
+    ax=ax,
 )
+ticks = [0.2, 0.5, 1, 2, 5, 10]
+ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+ax.minorticks_off()
 
 # %% [markdown]
-# Now the network says that it does not know: in the gap and outside the inner band opens. It looks
-# as promised. But is the band as wide as it *should* be? It misses the hill in the gap nearly
-# everywhere.
+# For the first time there is an inner band: the network says how far it knows the line. But it
+# opens only a little in the gap, and hardly at all outside the data. Is it as wide as it *should*
+# be? It misses the hill in the gap nearly everywhere.
 
 # %% [markdown]
 # ## 4. Is it right?
@@ -773,7 +811,8 @@ plotting.curves(
 # their joint variance to that of each, **R-hat**, is near 1 (below 1.01 is good); the **effective
 # sample size** (ESS) says how many independent draws theirs are worth. Both are computed for the
 # functions, $h(x)$ and $\ln g(x)$ on a grid of $x$, not for the weights: chains that sit in
-# different copies of one mode disagree about the weights and agree about the function.
+# different copies of one mode disagree about the weights and agree about the function. A step of
+# the walk that went numerically astray is called *divergent*; here these are 59 of 20,000.
 
 # %%
 nuts_summary, nuts_draws = load_gap_posterior()
@@ -782,14 +821,15 @@ print(f"R-hat is at most {r_hat:.4f}, ESS at least {ess:.0f}")
 nuts_summary.loc[[f"h(x) | x = {value}" for value in ("-5", "2.5", "7.5")]].round(4)
 
 # %% [markdown]
-# `nuts_draws` holds 2,000 of the draws, site by site, like those of any guide: NUTS is an ensemble,
-# too, and `predict` takes it.
+# `nuts_draws` holds 2,000 of the 20,000 draws, site by site, like those of any guide: NUTS is an
+# ensemble, too, and `predict` takes it. What follows is computed from the 2,000, hence a standard
+# deviation of 4.12 at $x = 2.5$, where the table has 4.21.
 #
 # ### A guide with correlations
 #
 # What mean-field lacks are correlations: raise the height of one step, and the next must fall for
 # the sum to fit the data. A guide with a full covariance has them. `AutoMultivariateNormal` knows
-# nothing of our plate (it would make one normal of all 20 starts together), so we write the guide
+# nothing of our plate (it would make one normal of all 16 starts together), so we write the guide
 # by hand: for each start, one normal over the vector $\boldsymbol{\theta}$ of all 47 weights, with
 # mean `loc` and covariance $L L^\top$. $L$ is a lower triangular matrix: a `scale` for each weight
 # times a matrix with ones on its diagonal. Then the vector is cut into the sites of the model,
@@ -799,7 +839,7 @@ nuts_summary.loc[[f"h(x) | x = {value}" for value in ("-5", "2.5", "7.5")]].roun
 
 # %%
 class FullCovariance:
-    def __init__(self, points, init_scale=0.02):
+    def __init__(self, points, init_scale=0.05):
         self.shapes = {site: value.shape[1:] for site, value in points.items()}
         self.start = torch.cat([v.reshape(len(v), -1) for v in points.values()], dim=1)
         self.init_scale = init_scale
@@ -834,54 +874,90 @@ class FullCovariance:
 pyro.set_rng_seed(SEED)
 pyro.clear_param_store()
 full_guide = FullCovariance(start_points)
-full_losses = inference.fit(many_networks, full_guide, x, y, learning_rate=0.02, **settings)
-full_draws, full_elbos = draws_and_elbos(full_guide)
-print("ELBO of each start:", [round(e) for e in full_elbos.sort(descending=True)[0].tolist()])
+full_losses = inference.fit(
+    many_networks,
+    full_guide,
+    x,
+    y,
+    steps=3000,
+    learning_rate=0.05,
+    final_learning_rate=0.0005,
+    particles=8,
+    max_plate_nesting=1,
+)
+full_draws, full_elbos, error = draws_and_elbos(many_networks, full_guide, x, y)
+show_elbos("full covariance:", full_elbos)
+gain = full_elbos - mean_field_elbos[starts:]
+print(f"more than mean-field from the same start: {gain.min():.0f} to {gain.max():.0f} nats")
+print(f"standard error of each: {error.median():.1f}")
 
 # %%
 plotting.elbo_curve(
     {
-        "mean-field": [loss / starts for loss in mean_field_losses],
-        "full covariance": [loss / starts for loss in full_losses],
+        "mean-field (plain and randomised starts)": [
+            loss / (2 * starts) for loss in mean_field_losses
+        ],
+        "full covariance (randomised starts)": [loss / starts for loss in full_losses],
     },
-    title="Average over the starts: correlations are worth many nats",
+    title="The average ELBO of the starts comes to rest",
 )
 
 # %% [markdown]
-# The rate is smaller than for mean-field, so that the guides stay in the modes where they started.
+# From the same start, a Gaussian with correlations gains at least twenty nats on one without. Are
+# the fits at rest? Nearly: with 8,000 steps instead of 3,000 their average rises by another 5 nats.
+# What that changes is said below.
+#
 # The best start again gives *the* answer of one Gaussian. But a Gaussian sees one mode, and the
 # starts ended in different ones. So take them together: a **mixture** of the guides with equal
 # weights, whose draws are the draws of all of them. A start that ends more than 30 nats below the
-# best got stuck, having missed a bend of the data, and is left out. (Why equal weights? Among the
-# others, the ELBO of a start says how well a Gaussian fits its mode, more than how much of the
-# posterior is there. A refinement would be to fit the weights of the mixture, too.)
+# best got stuck, having missed a bend of the data, and is left out. (Here the 16 full covariances
+# are within 15 nats, and all are kept; of the mean-field guides one is left out.) (Why equal
+# weights for the others? A difference of a few nats says how well a Gaussian fits its mode, more
+# than how much of the posterior is there. A refinement would be to fit the weights of the mixture,
+# too.) For comparison we mix the mean-field guides that started at the *same* randomised networks.
 
 
 # %%
-def mixture(draws, elbos, each=100):
+def mixture(draws, elbos, each=60):
     """Draws of all starts together, without those that got stuck: shape (kept * each, ...)."""
     kept = elbos > elbos.max() - 30
     return {site: values[:each, kept].flatten(0, 1) for site, values in draws.items()}
 
 
+randomised = {site: values[:, starts:] for site, values in mean_field_draws.items()}
 ensembles = {
     "mean-field": mean_field,
-    "mean-field, mixture": mixture(mean_field_draws, mean_field_elbos),
+    "mean-field, mixture": mixture(randomised, mean_field_elbos[starts:]),
     "full covariance": {site: v[:, full_elbos.argmax()] for site, v in full_draws.items()},
     "full covariance, mixture": mixture(full_draws, full_elbos),
     "deep ensemble": deep_ensemble,
     "NUTS": nuts_draws,
 }
-places = torch.tensor([-5.0, 2.5, 7.5])
-rows = {}
+print("networks in the mixture:", len(ensembles["full covariance, mixture"]["g.output.bias"]))
+
+places = torch.tensor([-13.0, -5.0, 2.5, 7.5, 13.0])
+means, sds = {}, {}
 for name, weights in ensembles.items():
     with torch.no_grad():
         mean, variance = predict(weights, places)
-    sd = variance_parts(mean, variance)[0].sqrt()
-    rows[name] = [*mean.mean(0).tolist(), *sd.tolist(), (sd[1] / sd[::2].mean()).item()]
-columns = [f"{what} at {p:g}" for what in ("mean", "epistemic sd") for p in places.tolist()]
-comparison = pd.DataFrame.from_dict(rows, orient="index", columns=[*columns, "gap / in range"])
-comparison.round(2)
+    means[name] = mean.mean(0).tolist()
+    sds[name] = variance_parts(mean, variance)[0].sqrt().tolist()
+columns = [f"x = {place:g}" for place in places.tolist()]
+mean_of_h, sd_of_h = (
+    pd.DataFrame.from_dict(rows, orient="index", columns=columns) for rows in (means, sds)
+)
+pd.concat({"mean of h": mean_of_h[["x = 2.5"]], "sd of h": sd_of_h}, axis=1).round(2)
+
+# %%
+(sd_of_h / sd_of_h.loc["NUTS"]).round(2)  # as a share of NUTS's
+
+# %%
+with torch.no_grad():
+    h_in_gap, _ = predict(mean_field_draws, torch.tensor([2.5]))  # shape (500, 2 * starts, 1)
+widths = h_in_gap.std(0).squeeze(-1)
+for name, of_start in (("plain", widths[:starts]), ("randomised", widths[starts:])):
+    print(f"sd of h(2.5), each mean-field guide, {name} starts:", end=" ")
+    print(f"{of_start.min():.1f} to {of_start.max():.1f}")
 
 # %%
 with torch.no_grad():
@@ -906,25 +982,43 @@ for ax, name in zip(axes.flat, shown, strict=True):
     ax.set_ylim(-25, 25)
 
 # %% [markdown]
-# Read the epistemic standard deviations against NUTS's.
+# Now the dashed lines are NUTS: its mean, and the borders of its 95% band. Read the second table.
 #
-# - **Mean-field** is wrong in both directions. In the gap it reports about a third of the exact
-#   value; where there are data it reports *more* than the exact one. From data to gap the exact
-#   standard deviation grows by a factor of 9, that of mean-field by 2. This is what Foong et al.
-#   (2019) found: with independent weights, a guide that is sure at both ends of a gap is sure in
-#   between, too. A Bayesian neural network with this guide does *not* know what it doesn't know, at
-#   the one place where it matters.
-# - **One Gaussian with a full covariance** gains many nats. In the gap it depends on the start: it
-#   is as wide as the one mode in which it sits.
+# - **Mean-field** is wrong in both directions. Where there are data it reports a third to a half
+#   more than NUTS. In the gap it reports about a third, and outside a fifth or less: its band
+#   hardly opens. Foong et al. (2019) found this *between* two pieces of data: with independent
+#   weights, a guide that is sure at both ends of a gap is sure in between, too. Such a Bayesian
+#   neural network does *not* know what it doesn't know, at the places where it matters.
+# - **One Gaussian with a full covariance** gains many nats, and in range its width is nearly that
+#   of NUTS. In the gap it is as wide as the one mode in which it sits, here hardly wider than
+#   mean-field. Another start may sit on a mode that has the true hill, and its band will hold the
+#   truth: by luck. Nature's curve is one case, and which start has the largest ELBO is nearly a
+#   toss-up. What can be relied on is that one mode is not the posterior.
 # - **The deep ensemble** is far too sure where data are, for there its members agree: each is a
-#   point, which knows nothing of its own uncertainty. In the gap it has less than half of the exact
-#   width.
-# - **The mixture** of full covariances has both: the width of each Gaussian, and the distance
-#   between them. It is the only one that comes near NUTS in the gap, in range it is still too wide.
-#   Mean-field guides mixed in the same way are wider than one of them, and not wide enough.
+#   point, which knows nothing of its own uncertainty. In the gap it has about a third of NUTS's
+#   width, as mean-field has.
+# - **The mixtures** have the width of each Gaussian, and the distances between them. In the gap
+#   that is what counts: even the mixture of mean-field guides is about twice as wide as the best
+#   one of them, and not much narrower than that of the full covariances. Correlations pay where
+#   there are data: there the mean-field mixture is more than one and a half times as wide as NUTS,
+#   the other 10% to 20%.
 #
-# The price: a full covariance has $47 \cdot 48 / 2$ entries for each of 20 starts. With thousands
-# of weights that is not affordable; a covariance of *low rank* is the usual compromise.
+# Two things distinguish the first row from the recommended one, the mixture of full covariances:
+# the guide, and the starts, plain or randomised. (The lines below the tables: what a single
+# mean-field guide reports in the gap is anything between a narrow and a wide band, depending on its
+# start; the one with the largest ELBO is narrow.) So do not read the difference of these two rows
+# as the worth of correlations. The rows *mean-field, mixture* and *full covariance, mixture* have
+# the same starts, and so have the gains in nats above.
+#
+# Do not rely on the mixture's width in the gap either. Sixteen starts are few: with the seeds 0, 1
+# and 9 its standard deviation at $x = 2.5$ was 3.7, 3.1 and 4.2 (the first row's, 1.2 to 1.6;
+# NUTS's, 4.1). And after 8,000 steps instead of 3,000 (seed 0) it was 2.7: more of the starts had
+# moved to the same few modes, those that a Gaussian fits best. In range, the longer fit changed the
+# standard deviations by less than a tenth. So part of the diversity is that of the *starts*, which
+# a short fit keeps. A mixture of Gaussians is a better approximation than one, and not a posterior.
+#
+# The price: a full covariance has $47 \cdot 48 / 2$ entries for each of 16 starts. With
+# thousands of weights that is not affordable; a covariance of *low rank* is the usual compromise.
 
 # %% [markdown]
 # ## 5. Calibration
@@ -979,7 +1073,7 @@ for name in ("two heads", *ensembles, "the truth"):
                 mean, variance = (values[None] for values in two_heads(x_test))
             else:
                 mean, variance = true_mean(x_test)[None], true_sd(x_test)[None] ** 2
-        shares[name, region] = [coverage(mean, variance, y_test, c).item() for c in nominal]
+        shares[name, region] = [float(coverage(mean, variance, y_test, c)) for c in nominal]
         score = log_predictive(mean, variance, y_test).mean().item()
         rows.setdefault(name, []).extend([score, shares[name, region][-1]])
 columns = pd.MultiIndex.from_product([test, ["mean ln p", "in 95%"]])
@@ -1006,20 +1100,25 @@ for ax, region in zip(axes, test, strict=True):
     ax.set_ylim(0, 1.02)
     ax.get_legend().remove()
 handles, names = axes[0].get_legend_handles_labels()
+names = ["NUTS" if name == "exact" else name for name in names]
 _ = figure.legend(handles, names, loc="outside lower center", ncols=5)
 
 # %% [markdown]
-# (The dotted lines are where a calibrated forecaster would be; `exact` is NUTS.) In range everybody
-# is not far off. The log-likelihood of the mixture is within a few hundredths of a nat of NUTS's,
-# and NUTS's of the truth's. The gap divides the methods: the 95% interval of mean-field holds about
-# a fifth of the points, that of the mixture and of NUTS more than nine tenths. Note that even NUTS
-# is not calibrated at 50% there. The posterior is an average over all functions that the prior
-# allows, and nature has drawn one.
+# (The dotted lines are where a calibrated forecaster would be.) In range everybody is not far off;
+# two heads and the deep ensemble, without a word for the line's uncertainty or nearly so, have
+# intervals that are too short, the other ones slightly too long. The log-likelihood of the mixture
+# is within a few hundredths of a nat of NUTS's, and NUTS's within a few of the truth's. The gap
+# divides the methods. The 95% interval of mean-field holds a fifth of the points: *fewer* than that
+# of two heads, which has no epistemic part at all but happens to be less far off. The mixture's
+# holds far more, NUTS's nine tenths; with other seeds the mixture's held a half to nine tenths, as
+# its width varies. Note that even NUTS is not calibrated at 50% there. The posterior is an average
+# over all functions that the prior allows, and nature has drawn one.
 #
 # Outside the data **everybody is too sure**, NUTS included: its 95% interval holds not even two
 # thirds of the points. It is the exact answer, so inference is not to blame. The prior is: a sum of
 # $\tanh$ goes flat beyond the data, and does not believe that a wave goes on. An exact posterior is
-# only as good as its prior.
+# only as good as its prior; and networks inside a probabilistic model do not change that (Masegosa
+# et al. 2019 survey such models).
 
 # %% [markdown]
 # ## 6. Images: does it notice what is no digit?
@@ -1034,7 +1133,7 @@ test_images, test_digits = load_mnist(train=False)
 
 pyro.set_rng_seed(SEED)
 plain = nn.Sequential(nn.Linear(784, 100), nn.ReLU(), nn.Linear(100, 10))
-epochs, batch_size = 10, 500
+epochs, batch_size = 8, 500
 batches = epochs * 60_000 // batch_size
 
 
@@ -1180,8 +1279,8 @@ plotting.image_grid(turned, columns=13, titles=[f"{a}°" for a in angles.tolist(
 
 # %%
 p = probabilities(turned.flatten(1))
-levels = torch.tensor([0.05, 0.95])
-low, high = p.quantile(levels, dim=0)
+middle_90 = torch.tensor([0.05, 0.95])
+low, high = p.quantile(middle_90, dim=0)
 low, high = low.minimum(p.mean(0)), high.maximum(p.mean(0))  # a few networks can move the mean far
 often = p.mean(0).amax(0).argsort(descending=True)[:4].sort()[0].tolist()
 figure, axes = plt.subplots(1, 2, figsize=(9.0, 3.8), sharey=True, width_ratios=(1, 1))
@@ -1191,23 +1290,27 @@ for ax, groups, title in (
     (
         axes[1],
         {f"“{k}”": (p.mean(0)[:, k], low[:, k], high[:, k]) for k in often},
-        "Bayesian: it doubts where it should",
+        "Bayesian: between 6 and 9 it doubts",
     ),
 ):
     plotting.intervals(
         groups,
+        dodge=0.13,
         xlabel="rotation",
         ylabel="probability" if ax is axes[0] else "",
         title=title,
         ax=ax,
     )
     ax.set_xticks(range(1, 14, 2), [f"{a}°" for a in angles.tolist()[::2]])
+    ax.get_legend().remove()
+_ = figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
 
 # %% [markdown]
 # Upright it is a 6, upside down a 9, and on the way it is neither. Each point of the plain network
-# is one answer, often a sure one for a wrong digit (a “4” at 15°). The Bayesian network has many:
-# between 15° and 105° its bars reach from nearly 0 to nearly 1, its members contradict each other,
-# and no digit has the whole of the mean.
+# is one answer, often a sure one for a wrong digit. The Bayesian network has many: on the way its
+# bars reach from nearly 0 to nearly 1, its members contradict each other, and no digit has the
+# whole of the mean. Turned by 120° to 150°, a 6 looks like a 9, and it says so with little doubt:
+# it notices what looks unlike all digits, not what is upside down.
 #
 # ### The entropy of a prediction
 #
@@ -1270,6 +1373,7 @@ figure, axes = plt.subplots(1, 2, figsize=(8.8, 3.8), sharey=True)
 for ax, name in zip(axes, methods, strict=True):
     plotting.histogram(
         {kind: entropy[name][kind] for kind in ("digits", "noise", "inverted")},
+        outlines=True,
         xlabel="entropy of the prediction (nats)",
         title="Plain: sure of noise and of negatives"
         if name == "plain"
@@ -1314,7 +1418,7 @@ check.auroc(auroc)
 aurocs = pd.DataFrame(
     {
         name: {
-            kind: auroc(entropy[name]["digits"][::3], values[::3]).item()
+            kind: float(auroc(entropy[name]["digits"][::3], values[::3]))
             for kind, values in entropy[name].items()
             if kind != "digits"
         }
@@ -1324,6 +1428,9 @@ aurocs = pd.DataFrame(
 aurocs.round(4)
 
 # %% [markdown]
+# (Every third image, `[::3]`, for the comparison of all pairs needs memory: there are 11 million of
+# them even so.)
+#
 # The plain network is a good classifier of digits, and confident nonsense otherwise: the AUROC of
 # inverted images is *below* one half, so it is more sure of a negative than of a digit. Nearly all
 # noise and all negatives are beyond doubt not digits to the Bayesian network, and its accuracy is
@@ -1390,11 +1497,22 @@ prior_draws = {
 rugged_guide = FullCovariance(prior_draws, init_scale=0.1)
 x_rugged, y_rugged = inputs(ruggedness, africa), log_gdp - log_gdp.mean()
 rugged_losses = inference.fit(
-    many_rugged, rugged_guide, x_rugged, y_rugged, learning_rate=0.1, **settings
+    many_rugged,
+    rugged_guide,
+    x_rugged,
+    y_rugged,
+    steps=2000,
+    learning_rate=0.1,
+    final_learning_rate=0.001,
+    particles=2,
+    max_plate_nesting=1,
 )
-with torch.no_grad(), pyro.plate("draws", 200, dim=-2):
-    rugged_draws = rugged_guide(x_rugged, y_rugged)
-    rugged_draws = {site: values.flatten(0, 1) for site, values in rugged_draws.items()}
+rugged_draws, rugged_elbos, error = draws_and_elbos(
+    many_rugged, rugged_guide, x_rugged, y_rugged, n=200
+)
+rugged_draws = mixture(rugged_draws, rugged_elbos, each=200)
+show_elbos("full covariance:", rugged_elbos)
+print(f"standard error of each: {error.median():.1f}")
 
 
 def rugged_functions(ruggedness, africa):
@@ -1404,10 +1522,14 @@ def rugged_functions(ruggedness, africa):
 
 
 # %%
-plotting.elbo_curve([loss / starts for loss in rugged_losses], title="Ruggedness: flat")
+plotting.elbo_curve(
+    [loss / starts for loss in rugged_losses],
+    title="Ruggedness: the average ELBO of the starts comes to rest",
+)
 
 # %%
 x_rugged_line = torch.linspace(0, 7, 71)
+middle_90 = torch.tensor([0.05, 0.95])
 figure, axes = plt.subplots(1, 2, figsize=(8.6, 3.7), sharey=True)
 for k, (ax, group) in enumerate(zip(axes, ("non-African", "African"), strict=True)):
     functions = rugged_functions(x_rugged_line, k)
@@ -1416,7 +1538,7 @@ for k, (ax, group) in enumerate(zip(axes, ("non-African", "African"), strict=Tru
         {group: (ruggedness[here], log_gdp[here])},
         x_rugged_line,
         lines={group: functions.mean(0)},
-        bands={group: [functions.quantile(levels, dim=0)]},
+        bands={group: [functions.quantile(middle_90, dim=0)]},
         xlabel="ruggedness (100 m)",
         ylabel="log GDP per person (2000)" if k == 0 else "",
         title=f"{group}: the mean curve, and 90% of all",
@@ -1461,23 +1583,30 @@ conclusions.round(3)
 
 # %% [markdown]
 # The picture agrees with the morning's: falling outside Africa, rising inside, if anything. But the
-# statement that was 96% sure is now less probable than not. Two things have changed. A curve may
-# bend, so that the few very rugged countries no longer fix the slope among all others. And the
-# groups share one network, whose prior has to be persuaded that Africa is different. Neither is a
-# mistake, and neither was the line. A conclusion that depends so much on the model was, to that
-# extent, the model's and not the data's; to compare models is the way on, not to choose the one
-# with the stronger conclusion.
+# statement that was 96% sure is now less probable than not. Several things have changed at once. A
+# curve may bend, so that the few very rugged countries no longer fix the slope among all others.
+# The lines have a flat prior, and the network's prior shrinks towards functions that are not steep.
+# The lines are fitted to each group apart, with a $\sigma$ of its own; the network has one
+# $\sigma$, and is shared by the groups, so that it has to be persuaded that Africa is different. We
+# have not measured which of these does how much. Nor is there a reference posterior here: it is the
+# same approximation as above, unchecked. None of the models is a mistake. But a conclusion that
+# depends so much on the model is, to that extent, the model's and not the data's; to compare models
+# is the way on, not to choose the one with the stronger conclusion.
 
 # %% [markdown]
 # ## 8. Scorecard
 #
 # The guide that we recommend for a regression of this size, the mixture of full covariances, beside
-# NUTS. `sd[h]` is the epistemic standard deviation. The `error` of a mean is in units of the exact
-# standard deviation, that of a standard deviation is relative, and that of a log-likelihood is in
-# nats.
+# NUTS. `sd[h]` is the epistemic standard deviation. In the table, the `error` of a mean is in units
+# of the exact `sd[y]` at the same $x$, that of a standard deviation is relative, that of a
+# log-likelihood is in nats, and that of a probability is the difference of the logarithms of its
+# odds. (The check judges a probability as such.)
 
 
 # %%
+places = torch.tensor([-5.0, 2.5, 7.5])
+
+
 def answers(weights):
     with torch.no_grad():
         at_places = predict(weights, places)
@@ -1499,23 +1628,26 @@ truth = answers(nuts_draws)
 
 # %%
 scorecard = make_scorecard(approximate, truth)
+in_gap = scorecard.index.str.contains("x = 2.5", regex=False)
 show_scorecard(scorecard)
 
 # %% [markdown]
-# What the approximation gets wrong is seen: it is too wide in range, where its Gaussians spread
-# over weights that leave the function nearly unchanged. With 20 starts, the width in the gap is
-# also a matter of which modes they found. The
-# last check asks that it is larger than mean-field's.
+# Where there are data the mixture is 10% to 20% too wide: its Gaussians spread over weights that
+# leave the function nearly unchanged. In the gap its width is a matter of which modes the 16 starts
+# found: three seeds were about 0%, 10% and 25% too narrow. So the two are judged apart: in range,
+# standard deviations within 35%; in the gap, within 45% (a factor of about two either way would be
+# no surprise, a third like mean-field's would). The last check asks what else we claim.
 
 # %% tags=["nbval-check-output"]
-check.scorecard_within(scorecard, mean=0.5, sd=0.6, probability=0.03, nats=0.05)
+check.scorecard_within(scorecard[~in_gap], mean=0.2, sd=0.35, probability=0.03, nats=0.05)
+check.scorecard_within(scorecard[in_gap], mean=0.5, sd=0.45)
 check.claims(
     {
         "coverage in range between 0.92 and 0.98": 0.92
         <= approximate["P(y in its 95% interval, in range)"]
         <= 0.98,
         "wider than mean-field in the gap": approximate["sd[h | x = 2.5]"]
-        > comparison.loc["mean-field", "epistemic sd at 2.5"],
+        > sd_of_h.loc["mean-field", "x = 2.5"],
         "digits: test accuracy at least 0.97": on_test_digits.loc["Bayesian", "test accuracy"]
         >= 0.97,
         "digits: AUROC at least the plain network's, for noise and for inverted images": (
@@ -1530,9 +1662,9 @@ check.claims(
 # - **The prior, again.** Outside the data every method is too sure, NUTS included. Which
 #   activation, or which scale, would let the functions of the prior go on as waves? Try
 #   $\sin$ in place of $\tanh$.
-# - **Where to start.** Start mean-field at `start_points` instead. Is the best of the 20 always too
-#   narrow in the gap? What do ELBO and width say together?
-# - **The weights of the mixture.** Give the 20 Gaussians a weight each, and fit the weights by the
+# - **Where to start.** `mean_field_draws` has 16 guides that started at `start_points`. Is each of
+#   them too narrow in the gap? What do ELBO and width say together?
+# - **The weights of the mixture.** Give the 16 Gaussians a weight each, and fit the weights by the
 #   ELBO of the mixture. Which starts remain, and does the band in the gap become better?
 #
 # ### References

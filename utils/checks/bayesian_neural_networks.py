@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import pyro
 import pyro.distributions as dist
@@ -444,7 +444,7 @@ def _log_predictive(mean: Tensor, variance: Tensor, y: Tensor) -> Tensor:
 
 @exercise("Exercise 4, the predictive density")
 def log_predictive(answer) -> None:
-    mean, variance, y = torch.randn(5, 4), 0.3 + torch.rand(5, 4), torch.randn(4)
+    mean, variance, y = torch.randn(6, 4), 0.3 + torch.rand(6, 4), torch.randn(4)
     ordinary = call(mean, variance, y)
     far = call(mean, variance, y + 40)  # its densities are too small for a float
 
@@ -641,8 +641,8 @@ def _coverage(mean: Tensor, variance: Tensor, y: Tensor, level: float) -> Tensor
 def coverage(answer) -> None:
     n = 1500  # not the number of test points of the notebook
     mean = torch.tensor([[-3.0], [-2.5], [0.0], [1.0], [4.0]]) + torch.zeros(n)
-    variance = torch.tensor([[0.2], [1.5], [0.5], [0.3], [1.0]]) * torch.ones(n)
-    y = torch.linspace(-7, 8, n)
+    variance = torch.tensor([[0.2], [1.5], [0.5], [0.3], [4.0]]) * torch.ones(n)
+    y = 17 * torch.linspace(0, 1, n) ** 0.6 - 7  # not evenly spaced
     calls = [call(mean, variance, y, level) for level in (0.5, 0.9)]
     value = answer(*calls[0].args)
     if isinstance(value, Tensor) and value.shape == y.shape:
