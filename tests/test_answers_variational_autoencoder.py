@@ -156,6 +156,31 @@ def model_in_place(x, vae):
     x.mul_(0.5)
 
 
+def model_with_subsample(x, vae):
+    with pyro.plate("images", len(x), subsample_size=2) as chosen:
+        z = pyro.sample("z", dist.Normal(torch.zeros(vae.d), 1.0).to_event(1))
+        pyro.sample("x", dist.Bernoulli(logits=vae.decoder(z)).to_event(1), obs=x[chosen])
+
+
+def model_with_subsample_of_z(x, vae):
+    with pyro.plate("images", len(x), subsample_size=2):
+        z = pyro.sample("z", dist.Normal(torch.zeros(vae.d), 1.0).to_event(1))
+        pyro.sample("x", dist.Bernoulli(logits=vae.decoder(z)).to_event(1), obs=x)
+
+
+def model_of_all_data(x, vae):
+    with pyro.plate("images", 60_000, subsample_size=len(x)):
+        z = pyro.sample("z", dist.Normal(torch.zeros(vae.d), 1.0).to_event(1))
+        pyro.sample("x", dist.Bernoulli(logits=vae.decoder(z)).to_event(1), obs=x)
+
+
+def model_with_parameter(x, vae):
+    b = pyro.param("b", torch.zeros(784))
+    with pyro.plate("images", len(x)):
+        z = pyro.sample("z", dist.Normal(torch.zeros(vae.d), 1.0).to_event(1))
+        pyro.sample("x", dist.Bernoulli(logits=vae.decoder(z) + b).to_event(1), obs=x)
+
+
 def model_by_probabilities(x, vae):
     with pyro.plate("images", x.shape[0], dim=-1):
         z = pyro.sample("z", dist.MultivariateNormal(torch.zeros(vae.d), torch.eye(vae.d)))
@@ -226,7 +251,13 @@ WRONG += [
           (model(size=lambda x: 60_000),)),
     Wrong(M, "name of z", "no site named `z`; the nearest is `Z`", (model(names=("Z", "x")),)),
     Wrong(M, "name of x", "no site named `x`", (model(names=("z", "obs")),)),
-    Wrong(M, "in place", "changes `x` in place", (model_in_place,)),
+    Wrong(M, "prior swapped", "mean and standard deviation have changed places",
+          (model(z=lambda x, vae: dist.Normal(1.0, torch.zeros(vae.d)).to_event(1)),)),
+    Wrong(M, "subsample", "draws 2 of 5 images", (model_with_subsample,)),
+    Wrong(M, "subsample, all data", "draws 2 of 5 images", (model_with_subsample_of_z,)),
+    Wrong(M, "size of all data", "draws 5 of 60000 images", (model_of_all_data,)),
+    Wrong(M, "parameter", "`b` is a pyro.param, and the model needs none", (model_with_parameter,)),
+    Wrong(M, "in place", "`x` in place", (model_in_place,)),
     Wrong(M, "blank", "still blank", (blank,)),
 ]  # fmt: skip
 RIGHT += [
@@ -277,6 +308,10 @@ WRONG += [
           (encoder(sd=lambda b: softplus(b + 1e-4)),)),
     Wrong(E, "root", "a square root, or a square, too many",
           (encoder(sd=lambda b: softplus(b).sqrt() + 1e-4),)),
+    Wrong(E, "square", "a square root, or a square, too many",
+          (encoder(sd=lambda b: (softplus(b) + 1e-4) ** 2),)),
+    Wrong(E, "square, then the floor", "a square root, or a square, too many",
+          (encoder(sd=lambda b: softplus(b) ** 2 + 1e-4),)),
     Wrong(E, "swapped halves", "the halves have changed places",
           (encoder(halves=lambda h: h.chunk(2, -1)[::-1]),)),
     Wrong(E, "every second", "every second output",
@@ -340,6 +375,11 @@ def guide_without_gradient(x, vae):
         guide()(x, vae)
 
 
+def guide_with_subsample(x, vae):
+    with pyro.plate("images", len(x), subsample_size=2) as chosen:
+        pyro.sample("z", dist.Normal(*vae.encoder(x[chosen])).to_event(1))
+
+
 def guide_with_parameters(x, vae):
     mean = pyro.param("mean", torch.zeros(len(x), vae.d))
     with pyro.plate("images", len(x)):
@@ -383,6 +423,11 @@ WRONG += [
     Wrong(Q, "name", "no site named `z`", (guide(name="z_guide"),)),
     Wrong(Q, "detached", "the encoder's weights do not reach them",
           (guide(lambda m, s: (m.detach(), s.detach())),)),
+    Wrong(Q, "mean detached", "`z`: its mean has the right value",
+          (guide(lambda m, s: (m.detach(), s)),)),
+    Wrong(Q, "sd detached", "`z`: its standard deviation has the right value",
+          (guide(lambda m, s: (m, s.detach())),)),
+    Wrong(Q, "subsample", "draws 2 of 5 images", (guide_with_subsample,)),
     Wrong(Q, "no gradient", "the encoder's weights do not reach them", (guide_without_gradient,)),
     Wrong(Q, "no plate", "no plate says", (guide_without_plate,)),
     Wrong(Q, "no to_event", "`z`: its 3 entries", (guide_without_event,)),
@@ -537,8 +582,12 @@ WRONG += [
     Wrong(I, "exp", "its log is asked for",
           (weighted(result=lambda w: (w.logsumexp(0) - math.log(len(w))).exp()),)),
     Wrong(I, "sum of logs", "a sum of *logarithms*", (weighted(result=lambda w: w.sum(0)),)),
-    Wrong(I, "underflow", "with weights of e^-140",
+    Wrong(I, "underflow", "is 0 in single precision",
           (weighted(result=lambda w: w.exp().mean(0).log()),)),
+    Wrong(I, "underflow in double precision", "beyond e^-745 in double, too",
+          (weighted(result=lambda w: w.double().exp().mean(0).log().float()),)),
+    Wrong(I, "K fixed", "yours divides by 250 in both cases",
+          (weighted(result=lambda w: w.logsumexp(0) - math.log(250)),)),
     Wrong(I, "underflow without 1/K", "1/K is missing",
           (weighted(result=lambda w: w.exp().sum(0).log()),)),
     Wrong(I, "upside down", "upside down", (weighted(lambda j, q: q - j),)),
@@ -581,11 +630,11 @@ def beta_model(z=lambda b: b, x=lambda b: 1.0, prior_sd=lambda b: 1.0):
     return answer
 
 
-def beta_guide(z=lambda b: b, sd=lambda s, b: s):
+def beta_guide(z=lambda b: b, sd=lambda s, b: s, mean=lambda m: m):
     def answer(x, vae, beta):
         with pyro.plate("images", len(x)), poutine.scale(scale=z(beta)):
-            mean, scale = vae.encoder(x)
-            pyro.sample("z", dist.Normal(mean, sd(scale, beta)).to_event(1))
+            loc, scale = vae.encoder(x)
+            pyro.sample("z", dist.Normal(mean(loc), sd(scale, beta)).to_event(1))
 
     return answer
 
@@ -618,6 +667,10 @@ WRONG += [
           (beta_model(one, prior_sd=lambda b: b), G1)),
     Wrong(B, "guide's sd", "beta_guide: β changes the standard deviation",
           (M1, beta_guide(one, lambda s, b: s * b))),
+    Wrong(B, "mean detached", "beta_guide: `z`: its mean has the right value",
+          (M1, beta_guide(mean=torch.Tensor.detach))),
+    Wrong(B, "sd detached", "beta_guide: `z`: its standard deviation has the right",
+          (M1, beta_guide(sd=lambda s, b: s.detach()))),
     Wrong(B, "fixed", "not the argument beta", (beta_model(lambda b: 4.0), G1)),
     Wrong(B, "squared", "scaled by β²", (beta_model(lambda b: b**2), G1)),
     Wrong(B, "swapped", "have model and guide changed places", (G1, M1)),

@@ -13,6 +13,7 @@ import pyro
 import pyro.distributions as dist
 import torch
 from pyro import poutine
+from pyro.poutine.util import site_is_subsample
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
@@ -198,11 +199,14 @@ def _calls(d: int = 3) -> list:
     return [call(x, _VAE(d)), call(x[:2], _VAE(d + 1))]
 
 
-def _reject_entries_as_images(answer: Callable, *args) -> None:
-    """A site without to_event in the plate: say so in words."""
+def _reject_entries_as_images(answer: Callable, *args) -> poutine.Trace:
+    """A site without to_event in the plate, or other trouble with sizes: say so in words."""
+    recorder = poutine.trace()
     try:
-        poutine.trace(answer).get_trace(*args)
+        with recorder:
+            answer(*args)
     except ValueError as error:
+        _reject_subsample(recorder.trace)
         mismatch = re.search(
             r"mismatch inside plate.* site (\S+) dim -1, (\d+) vs (\d+)", str(error)
         )
@@ -215,6 +219,37 @@ def _reject_entries_as_images(answer: Callable, *args) -> None:
             )
         _reject_logits_as_probs(str(error))
         raise
+    _reject_subsample(recorder.trace)
+    return recorder.trace
+
+
+def _reject_subsample(trace: poutine.Trace) -> None:
+    for name, site in trace.nodes.items():
+        if site["type"] == "sample" and site_is_subsample(site):
+            size, part = site["fn"].size, site["fn"].subsample_size
+            if part is not None and part != size:
+                fail(
+                    f"the plate `{name}` draws {part} of {size} images.",
+                    "The `x` that comes in is the minibatch already: the plate has its length.",
+                )
+
+
+def _reject_swapped_prior(answer: Callable, args: tuple) -> None:
+    """dist.Normal(1.0, zeros) stops with a complaint of the scale; say what has happened."""
+    with pyro.validation_enabled(False):
+        recorder = poutine.trace()
+        try:
+            with recorder:
+                answer(*args)
+        except (ValueError, RuntimeError):  # the site may come before the trouble
+            pass
+    z = recorder.trace.nodes.get("z")
+    base = getattr(z["fn"], "base_dist", z["fn"]) if z else None
+    if isinstance(base, dist.Normal) and (base.scale == 0).all() and (base.loc == 1).all():
+        fail(
+            "`z`: mean and standard deviation have changed places.",
+            "dist.Normal takes the mean first.",
+        )
 
 
 def _reject_logits_as_probs(text: str) -> None:
@@ -237,16 +272,32 @@ def vae_model(answer) -> None:
     if not callable(answer):
         fail(f"a model is a function; yours is of type {type(answer).__name__}.")
     calls = _calls()
-    _reject_entries_as_images(answer, *calls[0].args)
-    trace = poutine.trace(answer).get_trace(*calls[0].args)
+    try:
+        trace = _reject_entries_as_images(answer, *calls[0].args)
+    except ValueError as error:
+        if "parameter scale" in str(error):
+            _reject_swapped_prior(answer, calls[0].args)
+        raise
     z, x = trace.nodes.get("z"), trace.nodes.get("x")
-    if z is not None and tuple(z["value"].shape) == (3,):
+    shape = () if z is None else tuple(z["value"].shape)
+    if len(shape) == 2 and shape[0] > 100:  # here, for more traces of so many images take long
+        fail(
+            f"`z` has shape {shape}; with these data it should be (5, 3).",
+            "The plate needs the size of the data: take it from the model's arguments.",
+        )
+    if shape == (3,):
         fail(
             "all images share one `z`, and every image should have its own.",
             "Put its pyro.sample inside the plate.",
         )
     if x is not None and isinstance(getattr(x["fn"], "base_dist", x["fn"]), dist.Normal):
         fail("`x`: a pixel is 0 or 1, and your Normal allows every number.")
+    for name, site in trace.nodes.items():
+        if site["type"] == "param" and name not in ("z", "x") and "$$$" not in name:
+            fail(  # pyro.module's parameters have the $$$ in their names
+                f"`{name}` is a pyro.param, and the model needs none.",
+                "The weights are in the network already.",
+            )
     _reject_changed_data(answer, calls[0].args)
 
     def variant(message: str, **changes: Callable) -> Twin:
@@ -303,6 +354,23 @@ def _reaches(value: Tensor, module: nn.Module) -> bool:
     return any(gradient is not None for gradient in gradients)
 
 
+def _reject_cut_off(site: dict | None, encoder: nn.Module, x: Tensor, prefix: str = "") -> None:
+    """The encoder's mean or sd with the right numbers, but out of the gradient's reach."""
+    base = getattr(site["fn"], "base_dist", site["fn"]) if site else None
+    if not isinstance(base, dist.Normal | dist.MultivariateNormal):
+        return
+    mean, sd = encoder(x)
+    parts = (("mean", base.mean, mean), ("standard deviation", base.stddev, sd))
+    for name, given, wanted in parts:
+        same = given.shape == wanted.shape and torch.allclose(given, wanted, rtol=1e-4)
+        if same and not _reaches(given, encoder):
+            fail(
+                f"{prefix}`z`: its {name} has the right value, but the encoder's weights do not "
+                "reach it.",
+                "Without .detach(), .item() or torch.no_grad() the gradient finds its way.",
+            )
+
+
 @exercise("Exercise 4, the guide")
 def vae_guide(answer) -> None:
     if not callable(answer):
@@ -331,6 +399,7 @@ def vae_guide(answer) -> None:
             "the draw of `z` does not depend on the encoder, so no fit can move it.",
             "Where do its mean and standard deviation come from?",
         )
+    _reject_cut_off(z, vae.encoder, x)
 
     def registered(x, vae):
         pyro.module("encoder", vae.encoder)  # makes the weights known as parameters
@@ -518,6 +587,14 @@ def encoder(answer) -> None:
                     (
                         "there is a square root, or a square, too many.",
                         {"scale": lambda s: (softplus(s) + 1e-4).sqrt()},
+                    ),
+                    (
+                        "there is a square root, or a square, too many.",
+                        {"scale": lambda s: (softplus(s) + 1e-4) ** 2},
+                    ),
+                    (
+                        "there is a square root, or a square, too many.",
+                        {"scale": lambda s: softplus(s) ** 2 + 1e-4},
                     ),
                     (
                         "that is softplus(...) + 0.001; look at the number of zeros.",
@@ -749,9 +826,8 @@ def _iw(log_joint: Tensor, log_q: Tensor) -> Tensor:
 @exercise("Exercise 7, the importance-weighted estimate")
 def importance_weighted(answer) -> None:
     calls = []
-    for K, n, level in ((7, 4, -3.0), (12, 3, -140.0)):
+    for K, n, level in ((7, 4, -3.0), (12, 3, -140.0), (9, 5, -1000.0)):
         calls.append(call(level + 2 * torch.randn(K, n), -1.0 + torch.randn(K, n)))
-    large = calls[1]
     result = answer(*calls[0].args)
     if result is None:
         fail("`log_p` is None.", "Does your function end in a `return`?")
@@ -801,13 +877,23 @@ def importance_weighted(answer) -> None:
             "the logarithms are divided; a quotient becomes their difference.",
         ),
     ]
-    if not torch.isfinite(torch.as_tensor(answer(*large.args))).all():
+    if not all(torch.isfinite(torch.as_tensor(answer(*c.args))).all() for c in calls[1:]):
         same_function(
             answer, _iw, calls[:1], name="importance_weighted", returns=("log_p",), twins=twins
         )
         fail(
-            "right for small numbers, but with weights of e^-140, as images have, it is infinite.",
-            "Such a number is 0 in the computer. Which function takes logarithms to logarithms?",
+            "right for large weights; for tiny ones, as images have, the result is infinite.",
+            "e^-140 is 0 in single precision, and beyond e^-745 in double, too.",
+            "Which function takes logarithms to logarithms?",
+        )
+    shifts = torch.cat(
+        [torch.as_tensor(answer(j, q)).flatten() - (j - q).logsumexp(0) for j, q in
+         (c.args for c in calls[:2])]
+    )  # fmt: skip
+    if shifts.std() < 1e-3 and shifts.mean() < -1e-2:  # -ln K, with the same K for 7 and 12 draws
+        fail(
+            f"7 draws and 12 draws: yours divides by {math.exp(-shifts.mean()):.3g} in both cases.",
+            "K is the number of draws that come in.",
         )
     same_function(answer, _iw, calls, name="importance_weighted", returns=("log_p",), twins=twins)
 
@@ -840,6 +926,8 @@ def beta_elbo(beta_model, beta_guide) -> None:
     inside = poutine.trace(beta_guide).get_trace(*calls[0].args)
     if "x" in inside.nodes and inside.nodes["x"]["type"] == "sample":
         fail("`beta_guide` samples `x`: have model and guide changed places?")
+    images, vae, _ = calls[0].args
+    _reject_cut_off(inside.nodes.get("z"), vae.encoder, images, prefix="beta_guide: ")
 
     def twins(reference: Callable, variants: list[tuple[str, dict]]) -> list[Twin]:
         return [
