@@ -45,8 +45,14 @@ def test_anatomy(source):
     text = "\n".join(cell.source for cell in notebook.cells)
     exercises = text.count("### ✏️ Exercise ")
     assert exercises >= 3
-    assert exercises == text.count("<details><summary>Hint")
-    assert exercises <= text.count(notebooks.BEGIN), "a blank for each exercise, or two of one pair"
+    _, *parts = text.split("### ✏️ Exercise ")
+    for part in parts:  # from its heading to the next one, which may have further checks behind it
+        task, _, _ = part.partition("\ncheck.")
+        assert task.count("<details><summary>Hint") == 1
+        assert task.count(notebooks.BEGIN) in (1, 2), "one blank, or the two of a pair"
+    assert text.count(notebooks.BEGIN) == sum(
+        part.partition("\ncheck.")[0].count(notebooks.BEGIN) for part in parts
+    ), "a blank outside an exercise has no check"
     checks = sum(cell.source.startswith("check.") for cell in notebook.cells)
     assert checks == exercises + 1, "one check for each exercise, and one for the scorecard"
     for section in ("you will be able to", "**Time:**", "Scorecard", "Going further", "References"):
