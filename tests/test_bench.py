@@ -34,9 +34,14 @@ def test_table():
 
 
 @pytest.mark.parametrize("contest", [bench.factor_analysis, bench.autoencoder])
-def test_both_sides_of_a_contest_take_the_steps_that_are_counted(contest):
+def test_all_sides_of_a_contest_take_the_steps_that_are_counted(contest):
     size = {"steps": 3} if contest is bench.factor_analysis else {"n_images": 600}
-    _, by_pyro, plain, steps = contest(**size)
+    _, fits, steps = contest(**size)
     assert steps == 3
-    by_pyro()
-    plain()
+    assert list(fits) == ["pyro", "distributions", "by hand"]
+    for fit in fits.values():
+        fit()
+
+
+def test_predictive_draws_are_counted():
+    assert [name for name, _ in bench.predictive_draws(draws=3)] == ["one call", "a loop"]

@@ -49,7 +49,7 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "^", "s", "D", "v", "P")
 LINES = ("-", (0, (6, 1)), "-.", (0, (1, 1)), (0, (4, 1, 1, 1, 1, 1)), (0, (8, 2)))
 PROBABILITY = LinearSegmentedColormap.from_list("probability", [PALETTE[0], "#F7F7F7", PALETTE[1]])
-DIGITS = ListedColormap([*PALETTE, "#000000", "#8C6D31", "#999999", "#F0C808"])
+DIGITS = ListedColormap([*PALETTE, "#F0C808", "#8C6D31", "#999999", "#000000"])
 
 Array = torch.Tensor | np.ndarray | Sequence[float]
 
@@ -96,8 +96,9 @@ def _finish(
         place = ax.get_subplotspec()
         rows = place.get_gridspec().nrows if place else 1
         height = 0.75 * ax.figure.get_figheight() / rows
+        n = len(ax.get_legend_handles_labels()[1])
         ax.legend(
-            loc="upper center", bbox_to_anchor=(0.5, -below / height), ncols=3,
+            loc="upper center", bbox_to_anchor=(0.5, -below / height), ncols=2 if n == 4 else 3,
             columnspacing=1.2, handlelength=1.8,
         )  # fmt: skip
 
@@ -463,6 +464,7 @@ def image_grid(
     *,
     columns: int = 10,
     titles: Sequence[str] | None = None,
+    row_names: Sequence[str] | None = None,
     title: str = "",
     vmin: float | None = 0.0,
     vmax: float | None = 1.0,
@@ -472,7 +474,8 @@ def image_grid(
 
     Args:
         images: shape (n, pixels) or (n, height, width), with a square number of pixels.
-        titles: a short text above each image.
+        titles: a short text above each image, or above those of the first row alone.
+        row_names: a short text on the left of each row.
         vmin, vmax: grey levels of white and black; None takes the images' own range.
 
     Raises:
@@ -487,17 +490,19 @@ def image_grid(
     columns = min(columns, len(images))
     rows = math.ceil(len(images) / columns)
     size = min(0.9, 7.5 / columns)
-    extra = 0.22 if titles else 0.0
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(columns * size, rows * (size + extra) + (0.35 if title else 0)),
-        squeeze=False,
-    )  # fmt: skip
-    for ax in axes.flat:
+    width = columns * size + (1.0 if row_names else 0.0)
+    height = rows * size + 0.22 * math.ceil(len(titles or ()) / columns) + (0.35 if title else 0)
+    figure, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False)
+    for ax in axes.flat[len(images) :]:
         ax.set_axis_off()
-    for i, (image, ax) in enumerate(zip(images, axes.flat, strict=False)):
+    for image, ax in zip(images, axes.flat, strict=False):
         ax.imshow(image, vmin=vmin, vmax=vmax, cmap=cmap, interpolation="nearest")
-        if titles:
-            ax.set_title(titles[i], fontsize=8, loc="center")
+        ax.set(xticks=[], yticks=[])
+        ax.spines[:].set(visible=True, color="0.8", linewidth=0.6)  # an empty image shows, too
+    for ax, text in zip(axes.flat, titles or (), strict=False):
+        ax.set_title(text, fontsize=8, loc="center")
+    for ax, text in zip(axes[:, 0], row_names or (), strict=False):
+        ax.set_ylabel(text, fontsize=8, rotation=0, ha="right", va="center")
     figure.suptitle(title, fontsize=11, x=0.01, ha="left")
 
 

@@ -765,6 +765,7 @@ W_random = W_10 @ random_rotations[0]
 plotting.image_grid(
     torch.cat([*(columns.T for columns, _ in rows), W_random.T]),
     titles=[f"axis {j + 1}" for j in range(10)] + cosines[1] + cosines[2] + ["?"] * 10,
+    row_names=["PCA", "fit, rotated", "fit", "PCA, rotated"],
     title="Four sets of factors; rows 1 and 4 are equally likely, and so are rows 2 and 3",
     vmin=-0.4,
     vmax=0.4,
@@ -839,7 +840,9 @@ check.reconstruct(reconstruct)
 ten = torch.stack([test_images[test_labels == digit][0] for digit in range(10)])
 rows = [ten] + [reconstruct(ten, mean_image, p) for p in fitted.values()]
 plotting.image_grid(
-    torch.cat(rows), title="Test images, and what is left of them with 2, 10 and 50 factors"
+    torch.cat(rows),
+    row_names=["image", *(f"q = {q}" for q in fitted)],
+    title="Test images, and what is left of them with 2, 10 and 50 factors",
 )
 
 # %%
@@ -872,7 +875,9 @@ for q, p in fitted.items():
     rows.append(x_mean)
 noisy = x_mean + fitted[50]["sigma"] * torch.randn(10, 784)
 plotting.image_grid(
-    torch.cat([*rows, noisy]), title="Draws from the model: 2, 10, 50 factors, 50 with noise"
+    torch.cat([*rows, noisy]),
+    row_names=[*(f"q = {q}" for q in fitted), "with noise"],
+    title="Draws from the model: more factors, more detail, but no more digits",
 )
 
 # %% [markdown]

@@ -168,7 +168,11 @@ def binarise(x):
 
 
 rows = [images[:10], binarise(images[:10]), binarise(images[:10])]
-plotting.image_grid(torch.cat(rows), title="Ten training images, and two draws of each")
+plotting.image_grid(
+    torch.cat(rows),
+    row_names=["grey", "a draw", "another"],
+    title="Ten training images, and two draws of each",
+)
 
 # %% [markdown]
 # ## 3. The model
@@ -505,7 +509,8 @@ print(f"by Pyro: ELBO = {by_pyro / len(test):.2f} nats per image")
 #
 # - The weights belong to the networks, not to Pyro's parameter store. `differentiable_loss`
 #   returns the loss as a tensor, and PyTorch's own optimiser `Adam` moves the weights: `backward()`
-#   computes all gradients, and `step()` follows them.
+#   computes all gradients, and `step()` follows them. (`fused=True` moves them in one go, which is
+#   a tenth faster.)
 # - Every minibatch is binarised anew. (`validation_enabled(False)` leaves out Pyro's checks of all
 #   values and shapes, which would take time in each of thousands of steps.)
 # - The learning rate rises during the first tenth of the steps and then falls to nearly 0
@@ -517,7 +522,7 @@ print(f"by Pyro: ELBO = {by_pyro / len(test):.2f} nats per image")
 def fit(vae, epochs, model=vae_model, guide=vae_guide, args=(), rate=0.003):
     batch, loss_of = settings["batch"], TraceMeanField_ELBO(max_plate_nesting=1).differentiable_loss
     steps = epochs * len(images.split(batch))
-    optimiser = torch.optim.Adam(vae.parameters(), lr=rate)
+    optimiser = torch.optim.Adam(vae.parameters(), lr=rate, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, rate, total_steps=steps, pct_start=0.1, div_factor=10, final_div_factor=100
     )
@@ -591,6 +596,7 @@ def path(vae, first, last):
 
 plotting.image_grid(
     torch.cat([(1 - t) * zero + t * one, path(vae_2, zero, one)]),
+    row_names=["pixels", "latent plane"],
     title="From a 0 to a 1: through pixels, and through the latent plane",
 )
 
@@ -620,7 +626,11 @@ plotting.ellipses(
 )
 
 # %%
-plotting.image_grid(torch.stack([cut[r][nine] for r in kept_rows]), title="The four images")
+plotting.image_grid(
+    torch.stack([cut[r][nine] for r in kept_rows]),
+    titles=[f"{r} rows" for r in kept_rows],
+    title="The four images",
+)
 
 # %%
 area = {r: (math.pi * sd.prod(1)).median().item() for r, (_, sd) in posteriors.items()}
@@ -773,7 +783,9 @@ with torch.no_grad():
 plotting.image_grid(
     torch.cat([x_500[i], by_guide, by_mode]),
     columns=3,
-    title="Image; decoded from\nthe guide's mean; from\nthe exact posterior's mode",
+    titles=list(three),
+    row_names=["image", "from the\nguide's mean", "from the\nexact mode"],
+    title="What they are decoded to",
 )
 
 # %%
@@ -983,7 +995,7 @@ for name, widen, K in (
     means = [importance_weighted(log_joint[:k], log_q[:k]).mean() for k in upto]
     bounds[name] = (upto, torch.stack(means))
 plotting.curves(
-    {name: (upto[2:], bound[2:]) for name, (upto, bound) in bounds.items()},
+    bounds,
     scale="log x",
     xlabel="number of draws $K$",
     ylabel=r"$\mathcal{L}_K$, mean of 250 images (nats)",
@@ -1014,7 +1026,11 @@ rows = [ten]
 for vae in (vae_2, vae_50):
     with torch.no_grad():
         rows.append(vae.decoder(vae.encoder(ten)[0]).sigmoid())
-plotting.image_grid(torch.cat(rows), title="Test images, and their reconstructions: d = 2, d = 50")
+plotting.image_grid(
+    torch.cat(rows),
+    row_names=["image", "d = 2", "d = 50"],
+    title="Ten test images, and their reconstructions",
+)
 
 # %%
 z = torch.randn(20, 50)
@@ -1175,7 +1191,8 @@ with torch.no_grad():
         pictures += [rebuilt, vae.decoder(z).sigmoid()]
 plotting.image_grid(
     torch.cat(pictures),
-    title="β = ¼, 1, 4 (rows): five reconstructions on the left, five draws on the right",
+    row_names=[f"β = {beta:g}" for beta in by_beta],
+    title="Five reconstructions on the left, five draws on the right",
 )
 
 # %% [markdown]
@@ -1238,7 +1255,18 @@ compare(simple)
 # %%
 kinds = strange | simple
 shown = torch.stack([x[k] for k in (0, 1) for x in kinds.values()])
-plotting.image_grid(shown, columns=len(kinds), title="Two of each kind, in the order of the tables")
+names = [
+    "digit",
+    "rotated",
+    "mirrored",
+    "inverted",
+    "noise",
+    "less noise",
+    "small",
+    "stroke",
+    "empty",
+]
+plotting.image_grid(shown, columns=len(kinds), titles=names, title="Two of each kind")
 
 # %%
 samples = {
@@ -1248,6 +1276,7 @@ samples = {
 }
 plotting.histogram(
     {name: elbo_per_image(vae_50, x).clamp(min=-320) for name, x in samples.items()},
+    outlines=True,
     xlabel="ELBO (nats; what is below -320 is drawn there)",
     title="The model finds small digits, which it has never seen, likelier than digits",
 )
