@@ -714,7 +714,7 @@ print(f"{gap.quantile(0.95):.1f} nats")
 
 # %% [markdown]
 # Typically the bound is close, within a nat. But the mean gap is several times the median: one
-# image in eight has a gap above 5 nats, one in twenty above 21. Since $\ln p(\mathbf{x}) -
+# image in nine has a gap above 5 nats, one in twenty above 20. Since $\ln p(\mathbf{x}) -
 # \mathcal{L}(\mathbf{x}) = \mathrm{KL}(q(\mathbf{z} \mid \mathbf{x}) \| p(\mathbf{z} \mid
 # \mathbf{x}))$, their $q$ must be far from the exact posterior. We have that, too: it is
 # proportional to the joint on a grid. Draw it beside $q$ for three images: one with a typical gap;
@@ -799,9 +799,10 @@ pd.DataFrame(log_likelihoods, index=list(three)).rename_axis("ln p(x | z) at the
 # %% [markdown]
 # The right-hand image the decoder *can* draw; the encoder does not find the place. That part of the
 # gap is the price of amortisation (Cremer et al. 2018): one function for all images, instead of a
-# fit for each. In the middle the decoder has no good place: at the likeliest one it draws a slanted
-# 0, and the label is 3. The pixels of the image are likelier there (see the table), but the
-# likeliest pixels need not be the right digit.
+# fit for each. In the middle the guide sits on the piece of the posterior with the higher peak, and
+# has no room for the other: that part of the gap is the price of a normal guide. And the decoder
+# has no good place for this image at all. The label is 5; even at the likeliest place it draws
+# something between a 3 and an 8.
 #
 # ### Without a grid: importance sampling
 #

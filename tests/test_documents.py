@@ -1,0 +1,84 @@
+"""The pages for people: their links lead somewhere, and their tables are those of the notebooks."""
+
+from __future__ import annotations
+
+import base64
+import re
+import subprocess
+
+import nbformat
+import pytest
+
+from tools import notebooks
+
+LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
+MADE_LATER = "build/slides/"  # by `make slides`
+
+
+def pages(root):
+    tracked = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+    )
+    if tracked.returncode:  # not a checkout: a downloaded archive
+        return [page for page in root.rglob("*.md") if ".venv" not in page.parts]
+    return [root / name for name in tracked.stdout.splitlines()]
+
+
+def anchors(page):
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), flags=re.M)
+    return {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in headings}
+
+
+def test_every_link_leads_somewhere(root):
+    broken = []
+    for page in pages(root):
+        for _, _, target in LINK.findall(page.read_text(encoding="utf-8")):
+            file, _, anchor = target.partition("#")
+            if "://" in target or file.startswith(MADE_LATER):
+                continue
+            goal = page.parent / file if file else page
+            if not goal.exists() or (anchor and anchor not in anchors(goal)):
+                broken.append(f"{page.relative_to(root)}: {target}")
+    assert not broken
+
+
+def test_every_picture_has_words_for_those_who_do_not_see_it(root):
+    pictures = [
+        found
+        for page in pages(root)
+        for found in LINK.findall(page.read_text(encoding="utf-8"))
+        if found[0]
+    ]
+    assert pictures
+    assert all(len(alt) > 40 for _, alt, _ in pictures)
+
+
+def test_the_picture_is_one_of_a_notebook(root):
+    picture = (root / "images" / "what_networks_know.png").read_bytes()
+    (source,) = [s for s in notebooks.sources() if "3_bayesian" in s.stem]
+    made = nbformat.read(notebooks.solution_path(source), as_version=4)
+    outputs = [
+        output.data["image/png"]
+        for cell in notebooks.code_cells(made)
+        for output in cell.outputs
+        if "image/png" in output.get("data", {})
+    ]
+    assert picture in [base64.b64decode(output) for output in outputs], notebooks.MEND
+
+
+@pytest.mark.parametrize("source", notebooks.sources(), ids=lambda source: source.stem)
+def test_tables_list_every_notebook_with_its_time(root, source):
+    notebook = notebooks.read_source(source)
+    minutes = re.search(r"\*\*Time:\*\* (\d+) minutes", notebook.cells[0].source)[1]
+    student = notebooks.student_path(source)
+    for page, target in (
+        (root / "README.md", student.relative_to(root).as_posix()),
+        (student.parent / "README.md", student.name),
+    ):
+        (row,) = [
+            line for line in page.read_text(encoding="utf-8").splitlines() if f"]({target})" in line
+        ]
+        assert f"| {minutes} min |" in row
