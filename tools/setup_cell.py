@@ -15,7 +15,7 @@ def find_course(start: Path) -> Path | None:
     return next((f for f in folders if (f / "utils" / "checks").is_dir()), None)
 
 
-def run(*command: str, problem: str) -> None:
+def run_command(*command: str, problem: str) -> None:
     no_questions = os.environ | {"GIT_TERMINAL_PROMPT": "0"}
     done = subprocess.run(command, capture_output=True, text=True, env=no_questions)
     if done.returncode != 0:
@@ -31,7 +31,7 @@ def fetch_course(to: Path) -> Path:
     )
     with tempfile.TemporaryDirectory(dir=to.parent) as scratch:  # for half a course is no course
         git_clone = ("git", "clone", "--quiet", "--depth=1", f"--branch={BRANCH}")
-        run(*git_clone, REPOSITORY, f"{scratch}/course", problem=problem)
+        run_command(*git_clone, REPOSITORY, f"{scratch}/course", problem=problem)
         if not Path(scratch, "course", "utils", "checks").is_dir():
             raise RuntimeError(f"{REPOSITORY}, branch {BRANCH}, does not hold this course.")
         return Path(scratch, "course").rename(to)
@@ -43,7 +43,7 @@ if root is None and not in_colab:
     raise FileNotFoundError("Open this notebook from inside the course's folder.")
 if root is None and not REPOSITORY:
     raise FileNotFoundError(
-        "This notebook does not know its repository: see `repository` in pyproject.toml."
+        "This notebook does not know its repository: name it in pyproject.toml, `make notebooks`."
     )
 root = root or fetch_course(Path.cwd() / "course")
 
@@ -54,7 +54,8 @@ if missing and not in_colab:
 if missing:
     keep = f"torch=={importlib.metadata.version('torch')}"  # Colab's own, made for its GPU
     pip_install = (sys.executable, "-m", "pip", "install", "--quiet", keep)
-    run(*pip_install, *missing, problem=f"{', '.join(missing)} could not be installed. Pip says:")
+    problem = f"{', '.join(missing)} could not be installed. Pip says:"
+    run_command(*pip_install, *missing, problem=problem)
     importlib.invalidate_caches()
 if in_colab:
     os.chdir(root)
