@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import nbformat
@@ -29,6 +30,14 @@ print(double(21))
 '''
 
 
+def publish(course: Path, repository: object, branch: object = "main") -> None:
+    """Change the setting; JSON is TOML, as far as strings and numbers go."""
+    config = (
+        f"[tool.course]\nrepository = {json.dumps(repository)}\nbranch = {json.dumps(branch)}\n"
+    )
+    (course / "pyproject.toml").write_text(config)
+
+
 @pytest.fixture
 def course(tmp_path) -> Path:
     (tmp_path / "solutions" / "Day1").mkdir(parents=True)
@@ -37,8 +46,7 @@ def course(tmp_path) -> Path:
     (tmp_path / "tools").mkdir()
     setup = 'import os\n\nREPOSITORY, BRANCH = "", ""\n'
     (tmp_path / "tools" / "setup_cell.py").write_text(setup)
-    config = '[tool.course]\nrepository = "https://example.org/a/b"\nbranch = "main"\n'
-    (tmp_path / "pyproject.toml").write_text(config)
+    publish(tmp_path, "")
     text = SOURCE.format(setup="pass")
     (tmp_path / "solutions" / "Day1" / "1_first_solution.py").write_text(text)
     return tmp_path
@@ -84,11 +92,107 @@ def test_both_notebooks_are_made(course, built):
     assert notebooks.out_of_step(built, course) == []
 
 
-def test_the_setup_cell_comes_from_its_template_with_the_repository_stamped(course, built):
-    expected = 'import os\n\nREPOSITORY, BRANCH = "https://example.org/a/b", "main"'
-    for path in (notebooks.solution_path(built), notebooks.student_path(built)):
-        assert nbformat.read(path, as_version=4).cells[1].source == expected
-    assert expected in built.read_text()
+def both(source: Path) -> tuple[nbformat.NotebookNode, nbformat.NotebookNode]:
+    solution, student = notebooks.solution_path(source), notebooks.student_path(source)
+    return nbformat.read(solution, as_version=4), nbformat.read(student, as_version=4)
+
+
+def test_the_setup_cell_comes_from_its_template(course, built):
+    expected = 'import os\n\nREPOSITORY, BRANCH = "", "main"'
+    for notebook in both(built):
+        assert notebook.cells[1].source == expected
+        assert notebook.cells[0].source == "# Title"  # without badges
+    assert 'import os\n\nREPOSITORY, BRANCH = "", ""\n' in built.read_text()
+
+
+def test_publishing_the_course_is_one_setting_and_executes_nothing(course, built):
+    before = files(course)
+    publish(course, "https://github.com/some-body/a.course", "spring/2026")
+    assert len(notebooks.out_of_step(built, course)) == 2
+
+    assert notebooks.build(built, root=course) == "up to date, not executed"
+    assert notebooks.out_of_step(built, course) == []
+    solution, student = both(built)
+    for notebook in (solution, student):
+        stamp = 'REPOSITORY, BRANCH = "https://github.com/some-body/a.course", "spring/2026"'
+        assert notebook.cells[1].source == f"import os\n\n{stamp}"
+    assert solution.cells[-1].outputs[0].text == "42\n"
+    assert notebooks.build(built, root=course) == "up to date, not executed"
+
+    publish(course, "")
+    assert notebooks.build(built, root=course) == "up to date, not executed"
+    assert {p for p, content in files(course).items() if content[0] != before[p][0]} == set()
+
+
+def test_badges_open_the_notebook_that_they_stand_in(course, built):
+    publish(course, "https://github.com/some-body/a.course", "spring/2026")
+    notebooks.build(built, root=course)
+    solution, student = both(built)
+    assert student.cells[0].source == (
+        "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
+        "(https://colab.research.google.com/github/some-body/a.course/blob/spring/2026/"
+        "Day1/1_first.ipynb)\n"
+        "[![Open in Binder](https://mybinder.org/badge_logo.svg)]"
+        "(https://mybinder.org/v2/gh/some-body/a.course/spring%2F2026"
+        "?labpath=Day1%2F1_first.ipynb)\n\n"
+        "# Title"
+    )
+    assert "/blob/spring/2026/solutions/Day1/1_first_solution.ipynb)" in solution.cells[0].source
+    assert "?labpath=solutions%2FDay1%2F1_first_solution.ipynb)" in solution.cells[0].source
+    assert "Open in Colab" not in built.read_text()
+
+
+@pytest.mark.parametrize("ending", ["", "/", ".git", ".git/"])
+def test_the_repository_may_be_written_as_a_browser_or_git_does(course, ending):
+    publish(course, f"https://github.com/some-body/a.course{ending}", "v1.2")
+    found = notebooks.publication(course)
+    assert found == notebooks.Publication("https://github.com/some-body/a.course", "v1.2")
+
+
+@pytest.mark.parametrize(
+    "repository",
+    [
+        "some-body/a.course",
+        "http://github.com/some-body/a.course",
+        "https://gitlab.com/some-body/a.course",
+        "https://github.com/some-body",
+        "https://github.com/some-body/a.course/tree/main",
+        'https://github.com/some-body/"; print("',
+        "git@github.com:some-body/a.course.git",
+        "https://github.com/some-body/a.course\n",
+        " ",
+        7,
+    ],
+)
+def test_an_odd_repository_is_refused(course, repository):
+    publish(course, repository)
+    with pytest.raises(notebooks.BuildError, match="must look like .https://github.com/OWNER/NAME"):
+        notebooks.publication(course)
+
+
+@pytest.mark.parametrize("branch", ["", " ", "-b", "a b", "a..b", "a//b", "a/", 'a"b', "a\n", 1])
+def test_an_odd_branch_is_refused(course, branch):
+    publish(course, "https://github.com/some-body/a.course", branch)
+    with pytest.raises(notebooks.BuildError, match="name of a branch or a tag"):
+        notebooks.publication(course)
+
+
+def test_an_odd_setting_leaves_the_notebooks(course, built):
+    before = files(course)
+    publish(course, "https://github.com/some-body")
+    with pytest.raises(notebooks.BuildError):
+        notebooks.build(built, root=course)
+    publish(course, "")
+    assert {p for p, content in files(course).items() if content[0] != before[p][0]} == set()
+
+
+@pytest.mark.parametrize("config", ["[tool.course\n", None])
+def test_an_unreadable_setting_is_refused(course, config):
+    (course / "pyproject.toml").unlink()
+    if config:
+        (course / "pyproject.toml").write_text(config)
+    with pytest.raises(notebooks.BuildError, match="pyproject.toml cannot be read"):
+        notebooks.publication(course)
 
 
 def test_building_again_changes_nothing(course, built):
@@ -216,3 +320,13 @@ def test_command_line(capsys):
     assert "in step" in capsys.readouterr().out
     assert notebooks.main(["--only", "no such notebook"]) == 2
     assert "no such notebook" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [["--check"], []])
+def test_command_line_refuses_an_odd_setting(capsys, monkeypatch, options):
+    def refuse():
+        raise notebooks.BuildError("repository must look otherwise")
+
+    monkeypatch.setattr(notebooks, "publication", refuse)
+    assert notebooks.main(options) == 1
+    assert capsys.readouterr().err == "repository must look otherwise\n"

@@ -42,6 +42,7 @@ def test_anatomy(source):
     assert tags.count("parameters") == 1
     (parameters,) = (c for c in notebook.cells if "parameters" in c.metadata.get("tags", []))
     assert parameters.source == "SEED = 0"
+    assert notebook.cells[0].cell_type == "markdown"  # the title, and the place of the badges
     text = "\n".join(cell.source for cell in notebook.cells)
     exercises = text.count("### ✏️ Exercise ")
     assert exercises >= 3
@@ -74,8 +75,9 @@ def test_stored_outputs_are_fit_to_be_seen(source):
 
 @each_source
 def test_student_notebook_holds_no_solution(source):
-    student = nbformat.read(notebooks.student_path(source), as_version=4)
-    solution = notebooks.read_source(source)
+    path = notebooks.student_path(source)
+    student = nbformat.read(path, as_version=4)
+    solution = notebooks.published(notebooks.read_source(source), path)
     assert len(student.cells) == len(solution.cells)
     blanks = 0
     for given, solved in zip(student.cells, solution.cells, strict=True):

@@ -1,9 +1,12 @@
-"""The setup cell: clear errors where the course or a package is missing, and Colab's branch."""
+"""The setup cell: where it finds the course, and what it says if that or a package is missing.
+
+How it fetches the course in Colab: see test_colab.py.
+"""
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
-import re
 import subprocess
 import sys
 import types
@@ -19,14 +22,12 @@ from tools import notebooks
 def run_cell(monkeypatch, tmp_path):
     """Run the cell in a folder, by default an empty one."""
 
-    def run(folder: Path = tmp_path, repository: str = ""):
+    def run(folder: Path = tmp_path):
         monkeypatch.chdir(folder)
         monkeypatch.setattr(sys, "path", list(sys.path))
-        stamp = f'REPOSITORY, BRANCH = "{repository}"'
-        cell = re.sub(r'REPOSITORY, BRANCH = "[^"]*"', stamp, notebooks.setup_cell())
         names: dict = {}
         with mpl.rc_context():
-            exec(cell, names)
+            exec(notebooks.setup_cell(), names)
         return names
 
     return run
@@ -35,9 +36,14 @@ def run_cell(monkeypatch, tmp_path):
 @pytest.fixture
 def commands(monkeypatch):
     """Pretend to be in Colab; return the commands that are run instead of running them."""
-    done: list[list[str]] = []
+    done: list[tuple[str, ...]] = []
+
+    def run(command, **options):
+        done.append(command)
+        return subprocess.CompletedProcess(command, returncode=0)
+
     monkeypatch.setitem(sys.modules, "google.colab", types.ModuleType("google.colab"))
-    monkeypatch.setattr(subprocess, "run", lambda command, check: done.append(command))
+    monkeypatch.setattr(subprocess, "run", run)
     return done
 
 
@@ -68,24 +74,28 @@ def test_a_missing_package_is_named_with_its_mend(run_cell, root, monkeypatch):
         run_cell(root)
 
 
-def test_colab_installs_only_what_is_missing(run_cell, root, monkeypatch, commands):
+def test_colab_installs_only_what_is_missing_and_never_its_torch(
+    run_cell, root, monkeypatch, commands
+):
     run_cell(root)
     assert commands == []
     without(monkeypatch, "pyro")
     run_cell(root)
-    assert commands == [[sys.executable, "-m", "pip", "install", "--quiet", "pyro-ppl"]]
+    keep = f"torch=={importlib.metadata.version('torch')}"
+    pip_install = (sys.executable, "-m", "pip", "install", "--quiet")
+    assert commands == [(*pip_install, keep, "pyro-ppl")]
 
 
-def test_colab_does_not_fetch_the_course_twice(run_cell, tmp_path, commands):
-    (tmp_path / "course" / "utils" / "checks").mkdir(parents=True)
-    assert run_cell(repository="https://example.org/a/b")["root"] == tmp_path / "course"
-    assert commands == []
+def test_colab_says_why_a_package_cannot_be_installed(run_cell, root, monkeypatch, commands):
+    def fail(command, **options):
+        return subprocess.CompletedProcess(command, returncode=1, stderr="ERROR: no network\n")
+
+    monkeypatch.setattr(subprocess, "run", fail)
+    without(monkeypatch, "pyro")
+    with pytest.raises(RuntimeError, match=r"pyro-ppl could not .*\nERROR: no network$"):
+        run_cell(root)
 
 
-def test_colab_fetches_the_course_if_it_knows_from_where(run_cell, tmp_path, commands):
-    run_cell(repository="https://example.org/a/b")
-    (clone,) = commands
-    assert clone[:2] == ["git", "clone"]
-    assert clone[-2:] == ["https://example.org/a/b", "course"]
-    with pytest.raises(FileNotFoundError, match="does not know its repository"):
-        run_cell()
+def test_outside_colab_nothing_is_fetched_or_moved(run_cell, root):
+    run_cell(root / "Day2")
+    assert Path.cwd() == root / "Day2"

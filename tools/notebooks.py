@@ -8,6 +8,10 @@ it come ``solutions/DayN/NAME_solution.ipynb``, executed from a clean kernel, an
 A solution notebook is executed again only if a code cell of it, `utils` or the CSV data changed;
 a change of prose keeps the stored outputs.
 
+`repository` and `branch` under `[tool.course]` in pyproject.toml say where the course is published.
+They are stamped into the setup cells and the badges of the notebooks, not into their sources, and a
+change of them executes nothing.
+
     python -m tools.notebooks                      make what is out of step
     python -m tools.notebooks --only 1_bayesian    ... only sources whose name contains this
     python -m tools.notebooks --force              execute even if nothing changed
@@ -28,7 +32,9 @@ import sys
 import time
 import tomllib
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import jupytext
 import nbformat
@@ -49,6 +55,11 @@ STUB = (
 )
 MAX_BYTES = 1_000_000
 WIDGET = "application/vnd.jupyter.widget-view+json"
+SETTING = re.compile(r"^REPOSITORY, BRANCH = .*$", flags=re.M)
+REPOSITORY_FORM = re.compile(
+    r"(?P<address>https://github\.com/[A-Za-z0-9-]+/[A-Za-z0-9._-]+?)(\.git)?/?"
+)
+BRANCH_FORM = re.compile(r"(?!.*(\.\.|//))[A-Za-z0-9_]([A-Za-z0-9._/-]*[A-Za-z0-9_-])?")
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
@@ -70,13 +81,43 @@ def student_path(source: Path) -> Path:
     return root / day / f"{source.stem.removesuffix(SUFFIX)}.ipynb"
 
 
+@dataclass(frozen=True)
+class Publication:
+    """Where the course is published; ``repository`` is empty while it is not."""
+
+    repository: str
+    branch: str
+
+
+def publication(root: Path = ROOT) -> Publication:
+    """The setting in pyproject.toml: repository (without a trailing slash or .git) and branch.
+
+    Raises:
+        BuildError: pyproject.toml cannot be read, or one of the two is not what it should be.
+    """
+    try:
+        with (root / "pyproject.toml").open("rb") as file:
+            course = tomllib.load(file).get("tool", {}).get("course", {})
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BuildError(f"pyproject.toml cannot be read: {error}") from error
+    repository, branch = course.get("repository", ""), course.get("branch", "main")
+    found = REPOSITORY_FORM.fullmatch(repository) if isinstance(repository, str) else None
+    if repository != "" and not found:
+        raise BuildError(
+            "[tool.course] in pyproject.toml: repository must look like "
+            f'"https://github.com/OWNER/NAME", or be "" while there is none, not {repository!r}'
+        )
+    if not isinstance(branch, str) or not BRANCH_FORM.fullmatch(branch):
+        raise BuildError(
+            "[tool.course] in pyproject.toml: branch must be the name of a branch or a tag, "
+            f'such as "main", not {branch!r}'
+        )
+    return Publication(found["address"] if found else "", branch)
+
+
 def setup_cell(root: Path = ROOT) -> str:
-    """The setup cell of every notebook, with the repository from pyproject.toml."""
-    with (root / "pyproject.toml").open("rb") as file:
-        course = tomllib.load(file)["tool"]["course"]
-    stamp = f'REPOSITORY, BRANCH = "{course["repository"]}", "{course["branch"]}"'
-    text = (root / SETUP_CELL).read_text(encoding="utf-8")
-    return re.sub(r"^REPOSITORY, BRANCH = .*$", stamp, text, count=1, flags=re.M).strip()
+    """The setup cell of every source; the notebooks have the repository stamped into it."""
+    return (root / SETUP_CELL).read_text(encoding="utf-8").strip()
 
 
 def with_setup_cell(text: str, setup: str) -> str:
@@ -114,21 +155,31 @@ def read_source(source: Path) -> NotebookNode:
     return notebook
 
 
+def is_setup(cell: NotebookNode) -> bool:
+    return "setup" in cell.metadata.get("tags", [])
+
+
 def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def _code(cell: NotebookNode) -> str:
+    """A code cell's text, without where the course is published."""
+    return SETTING.sub("", cell.source, count=1) if is_setup(cell) else cell.source
 
 
 def fingerprint(notebook: NotebookNode, executed: NotebookNode, root: Path = ROOT) -> str:
     """A hash of the outputs of ``executed`` and of all that they depend on.
 
     These are the code cells of ``notebook``, `utils`, and the files in `data` itself (not in its
-    folders: MNIST's files are verified when they are read).
+    folders: MNIST's files are verified when they are read). Where the course is published is not
+    one of them.
     """
     digest = hashlib.sha256()
     for cell in code_cells(notebook):
-        digest.update(cell.source.encode() + b"\0")
+        digest.update(_code(cell).encode() + b"\0")
     for cell in code_cells(executed):
-        digest.update(json.dumps([cell.source, cell.outputs], sort_keys=True).encode() + b"\0")
+        digest.update(json.dumps([_code(cell), cell.outputs], sort_keys=True).encode() + b"\0")
     data = [path for path in (root / "data").glob("*") if path.is_file() and path.suffix != ".md"]
     for path in sorted([*(root / "utils").rglob("*.py"), *data]):
         digest.update(path.relative_to(root).as_posix().encode() + b"\0")
@@ -227,6 +278,40 @@ def student_version(notebook: NotebookNode) -> NotebookNode:
     return notebook
 
 
+def published(notebook: NotebookNode, path: Path, root: Path = ROOT) -> NotebookNode:
+    """Return a copy that knows where the course is published.
+
+    Its setup cell fetches the course from there, and badges at its top open the notebook itself,
+    stored at ``path``, in Colab and Binder. While the course is not published, there are none.
+
+    Raises:
+        BuildError: the setting in pyproject.toml is not what it should be.
+    """
+    notebook, home = copy.deepcopy(notebook), publication(root)
+    for cell in filter(is_setup, notebook.cells):
+        stamp = f'REPOSITORY, BRANCH = "{home.repository}", "{home.branch}"'
+        cell.source = SETTING.sub(stamp, cell.source, count=1)
+    if home.repository:
+        title = next(cell for cell in notebook.cells if cell.cell_type == "markdown")
+        title.source = f"{badges(home, path.relative_to(root))}\n\n{title.source}"
+    return notebook
+
+
+def badges(home: Publication, path: Path) -> str:
+    """Links, in Markdown, that open the notebook at ``path`` of the repository."""
+    owner_and_name = home.repository.removeprefix("https://github.com/")
+    notebook = quote(path.as_posix())
+    colab = "https://colab.research.google.com"
+    binder = "https://mybinder.org"
+    return (
+        f"[![Open in Colab]({colab}/assets/colab-badge.svg)]"
+        f"({colab}/github/{owner_and_name}/blob/{home.branch}/{notebook})\n"
+        f"[![Open in Binder]({binder}/badge_logo.svg)]"
+        f"({binder}/v2/gh/{owner_and_name}/{quote(home.branch, safe='')}"
+        f"?labpath={quote(path.as_posix(), safe='')})"
+    )
+
+
 def stored(path: Path) -> NotebookNode | None:
     """The notebook stored at ``path``, or None if there is none that can be read."""
     try:
@@ -257,9 +342,13 @@ def _is_executed(source: Path, notebook: NotebookNode, root: Path) -> bool:
     return old is not None and old.metadata.get("fingerprint") == fingerprint(notebook, old, root)
 
 
-def _stamped(notebook: NotebookNode, root: Path) -> NotebookNode:
+def _finished_solution(notebook: NotebookNode, source: Path, root: Path) -> NotebookNode:
     notebook.metadata["fingerprint"] = fingerprint(notebook, notebook, root)
-    return notebook
+    return published(notebook, solution_path(source), root)
+
+
+def _finished_student(notebook: NotebookNode, source: Path, root: Path) -> NotebookNode:
+    return published(student_version(notebook), student_path(source), root)
 
 
 def out_of_step(source: Path, root: Path = ROOT) -> list[str]:
@@ -273,10 +362,10 @@ def out_of_step(source: Path, root: Path = ROOT) -> list[str]:
     if not _is_executed(source, notebook, root):
         problems.append(f"{solution.relative_to(root)} was not executed with this code")
     else:
-        expected = _stamped(with_outputs_of(notebook, stored(solution)), root)
-        if stored(solution) != expected:
+        executed = with_outputs_of(notebook, stored(solution))
+        if stored(solution) != _finished_solution(executed, source, root):
             problems.append(f"{solution.relative_to(root)} has other text than its source")
-    if stored(student) != student_version(notebook):
+    if stored(student) != _finished_student(notebook, source, root):
         problems.append(f"{student.relative_to(root)} is not made from its source")
     return [f"{problem}: {MEND}" for problem in problems]
 
@@ -303,8 +392,8 @@ def build(source: Path, *, root: Path = ROOT, force: bool = False) -> str:
         solution = with_outputs_of(notebook, stored(solution_path(source)))
         done = "up to date, not executed"
     for path, made in (
-        (solution_path(source), _stamped(solution, root)),
-        (student_path(source), student_version(notebook)),
+        (solution_path(source), _finished_solution(solution, source, root)),
+        (student_path(source), _finished_student(notebook, source, root)),
     ):
         if stored(path) != made:
             write(made, path)
@@ -323,6 +412,11 @@ def main(argv: list[str] | None = None) -> int:
     if not chosen:
         print(f"No source's name contains {options.only!r}.", file=sys.stderr)
         return 2
+    try:
+        publication()
+    except BuildError as problem:
+        print(problem, file=sys.stderr)
+        return 1
     if options.check:
         problems = [problem for source in chosen for problem in out_of_step(source)]
         print("\n".join(problems) or "All notebooks are in step with their sources.")

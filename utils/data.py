@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
-import struct
 import tempfile
-import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from numbers import Integral
 from pathlib import Path
@@ -193,8 +190,8 @@ def load_mnist(
 ) -> tuple[Tensor, Tensor]:
     """Handwritten digits, 28 × 28 pixels, one image a row.
 
-    The first call unpacks and verifies the files; later calls read from memory. The tensors
-    are fresh each time, so they may be changed in place.
+    The first call verifies and unpacks the files (nothing unpacked stays on the disk); later calls
+    read from memory. The tensors are fresh each time, so they may be changed in place.
 
     Args:
         train: the training set (60,000 images) or the test set (10,000).
@@ -212,7 +209,8 @@ def load_mnist(
         labels, int64 of shape (N,), 0 to 9.
 
     Raises:
-        DataError: one of the four `.gz` files is missing, truncated or altered.
+        DataError: one of the four `.gz` files is missing, truncated or altered, or there is no
+            place to unpack them.
         ValueError: no such digit, number of images or `binarise`, or `seed` without "sample".
         TypeError: an argument has the wrong type.
 
@@ -263,39 +261,28 @@ def _check_digits(digits: Sequence[int]) -> list[int]:
 def _read_mnist(root: Path, train: bool) -> tuple[Tensor, Tensor]:
     """Images (N, 784) and labels (N,), both uint8 on the CPU and not to be changed.
 
-    The files are verified and unpacked here because torchvision's own `download=True` takes
-    half-unpacked files for whole ones and, if a packed file is damaged, turns to the network.
+    The files are verified, and unpacked into a temporary folder that is gone at the end: so the
+    checkout may be read-only, and nobody ever sees half a file. Torchvision's own `download=True`
+    takes half-unpacked files for whole ones and, if a packed file is damaged, turns to the network.
     """
-    from torchvision.datasets import MNIST  # not at the top: it takes seconds to import
-    from torchvision.datasets.utils import check_integrity
+    from torchvision.datasets import mnist  # not at the top: it takes seconds to import
+    from torchvision.datasets.utils import check_integrity, extract_archive
 
-    archives = {root / "MNIST" / "raw" / name: md5 for name, md5 in MNIST.resources}
-    for archive, md5 in archives.items():
+    archives = [root / "MNIST" / "raw" / name for name, _ in mnist.MNIST.resources]
+    for archive, (_, md5) in zip(archives, mnist.MNIST.resources, strict=True):
         if not check_integrity(archive, md5):
             raise _data_error(archive)
+    images, labels = archives[:2] if train else archives[2:]
     try:
-        _unpack(archives, root / "MNIST" / "raw")
-    except OSError:  # the folder is read-only, say: use the user's own cache
-        root = Path(torch.hub.get_dir(), "pyro-course")
-        _unpack(archives, root / "MNIST" / "raw")
-    dataset = MNIST(root, train=train, download=False)
-    return dataset.data.flatten(1), dataset.targets.to(torch.uint8)
-
-
-def _unpack(archives: Iterable[Path], folder: Path) -> None:
-    """Unpack each verified `.gz` file into the folder, unless it lies there whole already."""
-    from torchvision.datasets.utils import extract_archive
-
-    folder.mkdir(parents=True, exist_ok=True)
-    for archive in archives:
-        target = folder / archive.stem
-        # A .gz file ends with the checksum and the size of what is in it.
-        expected = struct.unpack("<II", archive.read_bytes()[-8:])
-        if target.is_file():
-            content = target.read_bytes()
-            if (zlib.crc32(content), len(content)) == expected:
-                continue
-        # Unpack in a scratch folder (git ignores its name), for half a file must never be seen.
-        with tempfile.TemporaryDirectory(dir=folder, suffix="-ubyte") as scratch:
-            extract_archive(archive, scratch)
-            os.replace(Path(scratch, archive.stem), target)
+        with tempfile.TemporaryDirectory() as folder:
+            for archive in (images, labels):
+                extract_archive(archive, folder)
+            return (
+                mnist.read_image_file(Path(folder, images.stem)).flatten(1),
+                mnist.read_label_file(Path(folder, labels.stem)).to(torch.uint8),
+            )
+    except OSError as error:
+        raise DataError(
+            f"MNIST cannot be unpacked into a temporary folder ({error}). To mend it, free 60 MB "
+            "on the disk, or set the environment variable TMPDIR to a folder that you may write to"
+        ) from error
