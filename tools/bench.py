@@ -140,6 +140,7 @@ def autoencoder(n_images: int = 10_000) -> tuple[str, dict[str, Callable], int]:
     notebook = definitions("5_variational", constants=("settings",))
     images = load_mnist(n=n_images)[0]
     notebook |= {"images": images, "mean_image": images.mean(0), "trange": quiet_range}
+    notebook["device"] = images.device
     pyro.set_rng_seed(0)
     vae, twin = notebook["deep"](50), notebook["deep"](50)
     batch = notebook["settings"]["batch"]
@@ -158,8 +159,8 @@ def autoencoder(n_images: int = 10_000) -> tuple[str, dict[str, Callable], int]:
         return rate + binary_cross_entropy_with_logits(twin.decoder(z), x, reduction="sum")
 
     def plain_epoch(negative_elbo: Callable[[Tensor], Tensor]) -> None:
-        rate = 0.003
-        optimiser = torch.optim.Adam(twin.parameters(), lr=rate, fused=True)
+        rate, fused = 0.003, images.device.type in ("cpu", "cuda")
+        optimiser = torch.optim.Adam(twin.parameters(), rate, fused=fused)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimiser, rate, total_steps=steps, pct_start=0.1, div_factor=10, final_div_factor=100
         )

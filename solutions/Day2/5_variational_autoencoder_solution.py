@@ -509,8 +509,8 @@ print(f"by Pyro: ELBO = {by_pyro / len(test):.2f} nats per image")
 #
 # - The weights belong to the networks, not to Pyro's parameter store. `differentiable_loss`
 #   returns the loss as a tensor, and PyTorch's own optimiser `Adam` moves the weights: `backward()`
-#   computes all gradients, and `step()` follows them. (`fused=True` moves them in one go, which is
-#   a tenth faster.)
+#   computes all gradients, and `step()` follows them. (`fused` moves all of them in one go, which
+#   is a tenth faster, on devices where PyTorch can.)
 # - Every minibatch is binarised anew. (`validation_enabled(False)` leaves out Pyro's checks of all
 #   values and shapes, which would take time in each of thousands of steps.)
 # - The learning rate rises during the first tenth of the steps and then falls to nearly 0
@@ -522,7 +522,7 @@ print(f"by Pyro: ELBO = {by_pyro / len(test):.2f} nats per image")
 def fit(vae, epochs, model=vae_model, guide=vae_guide, args=(), rate=0.003):
     batch, loss_of = settings["batch"], TraceMeanField_ELBO(max_plate_nesting=1).differentiable_loss
     steps = epochs * len(images.split(batch))
-    optimiser = torch.optim.Adam(vae.parameters(), lr=rate, fused=True)
+    optimiser = torch.optim.Adam(vae.parameters(), rate, fused=device.type in ("cpu", "cuda"))
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, rate, total_steps=steps, pct_start=0.1, div_factor=10, final_div_factor=100
     )
