@@ -20,7 +20,7 @@ c.ClearSolutions.code_stub = {
 }
 
 # The slowest cell of a solution takes a minute on two cores; an endless loop is stopped here.
-c.Execute.timeout = 300
+c.Execute.timeout = 600
 
 # A check that a student deleted is put back before the notebook is executed.
 c.OverwriteCells.add_missing_cells = True

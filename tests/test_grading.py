@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
@@ -115,8 +116,8 @@ def course(tmp_path_factory) -> Path:
     return course
 
 
-def gradebook(course: Path) -> Gradebook:
-    return Gradebook(f"sqlite:///{course / 'grading' / 'gradebook.db'}", "pyro")
+def gradebook(folder: Path) -> Gradebook:
+    return Gradebook(f"sqlite:///{folder / 'gradebook.db'}", "pyro")
 
 
 def released(course: Path, source: Path) -> NotebookNode:
@@ -144,7 +145,7 @@ def test_every_exercise_and_the_scorecard_give_points(course, source):
     exercises = {c.grade_id.split("_")[1] for c in told if c.solution}
     assert points.keys() == {f"check_{part}" for part in (*exercises, "scorecard")}
     assert min(points.values()) > 0
-    with gradebook(course) as book:
+    with gradebook(course / "grading") as book:
         name = notebooks.student_path(source).stem
         recorded = book.find_notebook(name, source.parent.name).grade_cells
         assert {c.name: c.max_score for c in recorded} == points
@@ -172,38 +173,49 @@ def by_id(notebook: NotebookNode) -> dict[str, NotebookNode]:
     return {c.metadata.nbgrader.grade_id: c for c in notebook.cells if "nbgrader" in c.metadata}
 
 
-def hand_in(course: Path, student: str, notebook: NotebookNode) -> None:
-    path = course / "grading" / "submitted" / student / DAY / f"{GRADED}.ipynb"
+def marks_of(notebook: NotebookNode, student: str, course: Path) -> dict[str, float]:
+    """Hand a notebook in, have nbgrader grade it, and return the marks in its gradebook.
+
+    Every student has a copy of nbgrader's folder, so that several can be graded at a time.
+    """
+    folder = course / f"grading {student}"
+    shutil.copytree(course / "grading", folder)
+    path = folder / "submitted" / student / DAY / f"{GRADED}.ipynb"
     path.parent.mkdir(parents=True)
     nbformat.write(notebook, path)
+    command = [sys.executable, "-m", "nbgrader", "autograde", DAY, f"--notebook={GRADED}"]
+    home = os.environ | {"HOME": str(course / "home")}
+    subprocess.run(command, cwd=folder, env=home, check=True)
+    with gradebook(folder) as book:
+        submission = book.find_submission_notebook(GRADED, DAY, student)
+        return {grade.name: grade.score for grade in submission.grades}
 
 
 @pytest.fixture(scope="module")
 def marks(course) -> dict[str, dict[str, float]]:
     """For each student, the marks of one notebook."""
     (source,) = (s for s in SOURCES if notebooks.student_path(s).stem == GRADED)
-    blank = released(course, source)
-    solved = released(course, source)
-    for grade_id, c in by_id(nbformat.read(notebooks.solution_path(source), as_version=4)).items():
-        by_id(solved)[grade_id].source = c.source
-    hand_in(course, "blank", blank)
-    hand_in(course, "solved", solved)
-    for grade_id, (right, wrong) in WRONG.items():
-        c = by_id(solved)[grade_id]
-        assert right in c.source
-        c.source = c.source.replace(right, wrong)
-    # Who wrote this notebook also changed one check, and its points, and deleted another one.
-    edited = by_id(solved)["check_1"]
-    edited.source, edited.metadata.nbgrader.points = "print('✓ Exercise 1')", 100
-    solved.cells.remove(by_id(solved)["check_3"])
-    hand_in(course, "two_wrong", solved)
+    blank, solved, two_wrong = (released(course, source) for _ in range(3))
+    for grade_id, c in by_id(notebooks.read_source(source)).items():
+        by_id(solved)[grade_id].source = by_id(two_wrong)[grade_id].source = c.source
 
-    command = [sys.executable, "-m", "nbgrader", "autograde", DAY, f"--notebook={GRADED}"]
-    home = os.environ | {"HOME": str(course / "home")}
-    subprocess.run(command, cwd=course / "grading", env=home, check=True)
-    with gradebook(course) as book:
-        submissions = book.notebook_submissions(GRADED, DAY)
-        return {s.student.id: {grade.name: grade.score for grade in s.grades} for s in submissions}
+    answers = by_id(two_wrong)
+    for grade_id, (right, wrong) in WRONG.items():
+        assert right in answers[grade_id].source
+        answers[grade_id].source = answers[grade_id].source.replace(right, wrong)
+    # Who wrote this also made one check say yes, one give more points, and deleted a third.
+    answers["check_1"].source = "print('✓ Exercise 1')"
+    answers["check_2"].metadata.nbgrader.points = 100
+    two_wrong.cells.remove(answers["check_3"])
+    # Exercise 6 is right, but chatty.
+    chatty = "    print('drawing', file=sys.stderr)\n    values ="
+    assert "    values =" in answers["exercise_6"].source
+    answers["exercise_6"].source = answers["exercise_6"].source.replace("    values =", chatty)
+
+    submissions = {"blank": blank, "solved": solved, "two_wrong": two_wrong}
+    with ThreadPoolExecutor() as pool:
+        graded = pool.map(lambda s: marks_of(submissions[s], s, course), submissions)
+        return dict(zip(submissions, graded, strict=True))
 
 
 def test_the_solution_gets_full_marks(marks):
