@@ -7,7 +7,7 @@ ONLY ?=
 LAB_OPTIONS ?=
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: lab test notebooks seeds format bench clean
+.PHONY: lab test notebooks assignments seeds format bench clean
 
 lab: .venv/student  ## open the course in JupyterLab
 	$(BIN)/jupyter lab $(LAB_OPTIONS)
@@ -19,6 +19,9 @@ test: .venv/maintainer  ## lint, execute every notebook, run all tests
 
 notebooks: .venv/maintainer  ## make the notebooks from their sources (ONLY=part_of_a_name)
 	$(BIN)/python -m tools.notebooks --only "$(ONLY)"
+
+assignments: .venv/maintainer  ## make what nbgrader hands out and grades (see grading/README.md)
+	$(BIN)/python -m tools.assignments
 
 seeds: .venv/maintainer  ## execute every solution with SEED = 0 ... 9 (slow)
 	$(BIN)/python -m tools.seeds --only "$(ONLY)"

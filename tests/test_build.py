@@ -13,6 +13,8 @@ from tools import notebooks
 SOURCE = '''\
 # %% [markdown]
 # # Title
+#
+# ### ✏️ Exercise 1: twice
 
 # %% tags=["setup"]
 {setup}
@@ -212,7 +214,7 @@ def test_a_change_of_prose_keeps_the_outputs(course, built):
     assert len(notebooks.out_of_step(built, course)) == 2
     assert notebooks.build(built, root=course) == "up to date, not executed"
     solution = nbformat.read(notebooks.solution_path(built), as_version=4)
-    assert solution.cells[0].source == "# A better title"
+    assert solution.cells[0].source.startswith("# A better title\n")
     assert solution.cells[-1].outputs[0].text == "42\n"
     assert notebooks.out_of_step(built, course) == []
 

@@ -45,6 +45,8 @@ from nbformat import NotebookNode
 from nbgrader.preprocessors import ClearSolutions
 from PIL import Image
 
+from tools import grading
+
 ROOT = Path(__file__).resolve().parents[1]
 SETUP_CELL = Path("tools/setup_cell.py")
 SUFFIX = "_solution"
@@ -132,10 +134,11 @@ def with_setup_cell(text: str, setup: str) -> str:
 
 
 def read_source(source: Path) -> NotebookNode:
-    """Read a source as a notebook without outputs, with stable cell ids and metadata.
+    """Read a source as a notebook without outputs, with stable cell ids and nbgrader's metadata.
 
     Raises:
-        BuildError: solution markers that do not pair up, or an empty source.
+        BuildError: solution markers that do not pair up, an empty source, or a blank or a check
+            that cannot be graded.
     """
     notebook = jupytext.read(source, fmt="py:percent")
     if not notebook.cells:
@@ -152,6 +155,10 @@ def read_source(source: Path) -> NotebookNode:
         digest = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:12]
         cell.id = f"{digest}-{seen[digest]}"
         seen[digest] += 1
+    try:
+        grading.stamp(notebook, blank=BEGIN)
+    except ValueError as problem:
+        raise BuildError(f"{source.name}: {problem}") from problem
     return notebook
 
 
