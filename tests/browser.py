@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import matplotlib
+import pytest
 from jupyter_server.serverapp import list_running_servers
 from playwright.sync_api import Error, Page
 
@@ -23,15 +24,20 @@ HOW_TO_GET_ONE = (
 )
 
 
-def find_browser(downloaded: str) -> str | None:
+def find_browser(downloaded: str) -> str:
     """The browser to test with: the one that Playwright downloaded, or one on the PATH.
 
     Args:
         downloaded: where Playwright would put its own, which need not exist.
+
+    Raises:
+        pytest.skip.Exception: there is none; the message says how to get one.
     """
     if Path(downloaded).is_file():
         return downloaded
-    return next(filter(None, map(shutil.which, NAMES)), None)
+    if program := next(filter(None, map(shutil.which, NAMES)), None):
+        return program
+    pytest.skip(HOW_TO_GET_ONE)
 
 
 @contextmanager
