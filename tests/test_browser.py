@@ -112,6 +112,8 @@ def test_a_student_works_through_the_first_exercise(page, lab):
     notebook = Notebook(page)
     with keeping_evidence(page, EVIDENCE, "student"):
         page.goto(f"{address}lab/tree/Day1/3_ice_cream_shop.ipynb?token={token}")
+        # What is run before the kernel is there, JupyterLab forgets.
+        expect(page.get_by_role("button", name="| Idle")).to_be_visible()
         page.get_by_role("heading", name="The ice-cream shop").click()
 
         notebook.run_up_to("def find_course")
