@@ -50,8 +50,8 @@ def jupyterlab(folder: Path, home: Path, timeout: float = 60) -> Iterator[tuple[
     Raises:
         RuntimeError: it did not start; the message holds what it wrote.
     """
-    kept = ("JUPYTER", "IPYTHON", "XDG_", "MPL")  # of the user's settings, nothing
-    env = {name: value for name, value in os.environ.items() if not name.startswith(kept)}
+    personal = ("JUPYTER", "IPYTHON", "XDG_", "MPL")
+    env = {name: value for name, value in os.environ.items() if not name.startswith(personal)}
     for name in ("CONFIG", "DATA", "RUNTIME"):
         env[f"JUPYTER_{name}_DIR"] = str(home / name.lower())
     env["MPLCONFIGDIR"] = matplotlib.get_cachedir()  # where this process has listed the fonts
