@@ -1,0 +1,112 @@
+"""A JupyterLab and a browser of their own, and what is kept of a page when a test fails."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import matplotlib
+import pytest
+from jupyter_server.serverapp import list_running_servers
+from playwright.sync_api import Error, Page
+
+NAMES = ("google-chrome", "google-chrome-stable", "chromium", "chromium-browser")
+HOW_TO_GET_ONE = (
+    "there is no Chromium or Chrome: install one (Debian: `apt-get install chromium`; elsewhere "
+    "`.venv/bin/playwright install chromium`), and the course is tried in a real browser, too"
+)
+
+
+def find_browser(downloaded: str) -> str:
+    """The browser to test with: the one that Playwright downloaded, or one on the PATH.
+
+    Args:
+        downloaded: where Playwright would put its own, which need not exist.
+
+    Raises:
+        pytest.skip.Exception: there is none; the message says how to get one.
+    """
+    if Path(downloaded).is_file():
+        return downloaded
+    if program := next(filter(None, map(shutil.which, NAMES)), None):
+        return program
+    pytest.skip(HOW_TO_GET_ONE)
+
+
+@contextmanager
+def jupyterlab(folder: Path, home: Path, timeout: float = 60) -> Iterator[tuple[str, str]]:
+    """Serve ``folder`` in a JupyterLab that knows no user and keeps everything in ``home``.
+
+    Yields:
+        Its address (with a slash at the end) and its token.
+
+    Raises:
+        RuntimeError: it did not start; the message holds what it wrote.
+    """
+    personal = ("JUPYTER", "IPYTHON", "XDG_", "MPL")
+    env = {name: value for name, value in os.environ.items() if not name.startswith(personal)}
+    for name in ("CONFIG", "DATA", "RUNTIME"):
+        env[f"JUPYTER_{name}_DIR"] = str(home / name.lower())
+    env["MPLCONFIGDIR"] = matplotlib.get_cachedir()  # where this process has listed the fonts
+    settings = home / "config" / "labconfig" / "page_config.json"
+    settings.parent.mkdir(parents=True)
+    news = "@jupyterlab/apputils-extension:announcements"
+    settings.write_text(json.dumps({"disabledExtensions": {news: True}}), encoding="utf-8")
+    log = home / "jupyterlab.log"
+    with log.open("w", encoding="utf-8") as output:
+        # Without a port it takes the first one that is free.
+        server = subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"],
+            cwd=folder,
+            env=env | {"HOME": str(home)},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        end = time.monotonic() + timeout
+        while not (found := list(list_running_servers(env["JUPYTER_RUNTIME_DIR"]))):
+            if server.poll() is not None or time.monotonic() > end:
+                raise RuntimeError(f"JupyterLab did not start:\n{log.read_text(encoding='utf-8')}")
+            time.sleep(0.1)
+        yield found[0]["url"], found[0]["token"]
+    finally:
+        server.terminate()  # and it ends its kernels
+        try:
+            server.wait(30)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+@contextmanager
+def keeping_evidence(page: Page, folder: Path, name: str) -> Iterator[None]:
+    """If the block fails, keep a screenshot and a trace of the page, and let the error name them.
+
+    Args:
+        folder: is made if it is not there.
+        name: of the files, without a suffix. Those of an earlier failure are removed.
+    """
+    picture, trace = folder / f"{name}.png", folder / f"{name}.zip"
+    for file in (picture, trace):
+        file.unlink(missing_ok=True)
+    page.context.tracing.start(screenshots=True)
+    try:
+        yield
+    except BaseException as error:
+        folder.mkdir(parents=True, exist_ok=True)
+        with suppress(Error):  # a browser that has crashed has nothing left to show
+            page.screenshot(path=picture, timeout=10_000)
+            error.add_note(f"The page when it failed: {picture}")
+        with suppress(Error):
+            page.context.tracing.stop(path=trace)
+            error.add_note(f"How it came to that: playwright show-trace {trace}")
+        raise
+    page.context.tracing.stop()
