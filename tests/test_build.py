@@ -332,3 +332,23 @@ def test_command_line_refuses_an_odd_setting(capsys, monkeypatch, options):
     monkeypatch.setattr(notebooks, "publication", refuse)
     assert notebooks.main(options) == 1
     assert capsys.readouterr().err == "repository must look otherwise\n"
+
+
+def test_a_picture_is_kept_for_the_readme(source, course):
+    cell = '\n# %% tags=["picture=square"]\nfrom PIL import Image\n\nImage.new("L", (2, 2))\n'
+    edit(source, "print(double(21))\n", f"print(double(21))\n{cell}")
+    notebooks.build(source, root=course)
+    picture = course / "images" / "square.png"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    before = files(course)
+    notebooks.build(source, root=course)
+    assert files(course) == before
+    picture.write_bytes(b"another")
+    (problem,) = notebooks.out_of_step(source, course)
+    assert "images/square.png is not the picture in 1_first_solution.ipynb" in problem
+
+
+def test_a_picture_that_is_not_drawn_is_refused(source, course):
+    edit(source, "# %%\nprint", '# %% tags=["picture=square"]\nprint')
+    with pytest.raises(notebooks.BuildError, match="picture=square.* draws nothing"):
+        notebooks.build(source, root=course)

@@ -337,9 +337,13 @@ def write(notebook: NotebookNode, path: Path) -> None:
     text = nbformat.writes(notebook) + "\n"
     if len(text.encode()) > MAX_BYTES:
         raise BuildError(f"{path.name} would be {len(text) / 1e6:.1f} MB; lower a figure's dpi")
+    _write_whole(text.encode(), path)
+
+
+def _write_whole(content: bytes, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
-    temporary.write_text(text, encoding="utf-8", newline="\n")
+    temporary.write_bytes(content)
     temporary.replace(path)
 
 
@@ -358,6 +362,25 @@ def _finished_student(notebook: NotebookNode, source: Path, root: Path) -> Noteb
     return published(student_version(notebook), student_path(source), root)
 
 
+def pictures(notebook: NotebookNode, root: Path) -> dict[Path, bytes]:
+    """What the cells tagged ``picture=NAME`` drew, by the file in `images` that keeps it.
+
+    Raises:
+        BuildError: such a cell drew nothing.
+    """
+    found = {}
+    for cell in code_cells(notebook):
+        for tag in cell.metadata.get("tags", []):
+            key, _, name = tag.partition("=")
+            if key == "picture":
+                drawn = [output.get("data", {}).get("image/png") for output in cell.outputs]
+                if not any(drawn):
+                    raise BuildError(f"the cell tagged {tag!r} draws nothing")
+                picture = next(filter(None, drawn))
+                found[root / "images" / f"{name}.png"] = base64.b64decode(picture)
+    return found
+
+
 def out_of_step(source: Path, root: Path = ROOT) -> list[str]:
     """What is out of step with ``source``: one sentence each, none if all is well."""
     problems = []
@@ -372,6 +395,9 @@ def out_of_step(source: Path, root: Path = ROOT) -> list[str]:
         executed = with_outputs_of(notebook, stored(solution))
         if stored(solution) != _finished_solution(executed, source, root):
             problems.append(f"{solution.relative_to(root)} has other text than its source")
+        for path, picture in pictures(executed, root).items():
+            if not path.is_file() or path.read_bytes() != picture:
+                problems.append(f"{path.relative_to(root)} is not the picture in {solution.name}")
     if stored(student) != _finished_student(notebook, source, root):
         problems.append(f"{student.relative_to(root)} is not made from its source")
     return [f"{problem}: {MEND}" for problem in problems]
@@ -404,6 +430,9 @@ def build(source: Path, *, root: Path = ROOT, force: bool = False) -> str:
     ):
         if stored(path) != made:
             write(made, path)
+    for path, picture in pictures(solution, root).items():
+        if not path.is_file() or path.read_bytes() != picture:
+            _write_whole(picture, path)
     return done
 
 

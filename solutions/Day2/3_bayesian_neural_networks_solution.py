@@ -959,7 +959,7 @@ for name, of_start in (("plain", widths[:starts]), ("randomised", widths[starts:
     print(f"sd of h(2.5), each mean-field guide, {name} starts:", end=" ")
     print(f"{of_start.min():.1f} to {of_start.max():.1f}")
 
-# %%
+# %% tags=["picture=what_networks_know"]
 with torch.no_grad():
     functions = {name: predict(weights, x_line)[0] for name, weights in ensembles.items()}
 levels = torch.tensor([0.025, 0.975])
