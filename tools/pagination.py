@@ -33,19 +33,22 @@ GEOMETRY = {
     "gap": 14,  # between blocks
     "item_gap": 7,
     "column_gap": 36,
-    "code": 18,
-    "code_line": 25,
+    "code": 20,
+    "code_line": 27,
+    "small_code": 18,  # if a line of it is long
+    "small_code_line": 25,
     "code_padding": 12,
     "cell": 22,
     "row": 32,
 }
 G = GEOMETRY
 COLUMN = G["width"] - 2 * G["margin"]
-CODE_CHARACTER = 0.603 * G["code"]  # the widest of the usual fixed-width fonts
+ROOM = G["room"] - 6  # an estimate is not exact
+CHARACTER = 0.603  # em; the widest of the usual fixed-width fonts
 INDENT = 34  # of a list item
-LARGEST, SMALLEST = 1.6, 0.75  # how much a picture is enlarged
+LARGEST = 1.6  # a picture is enlarged at most so much, lest it blur
 NARROWEST = 350  # column beside a picture
-TALL = re.compile(r"\\(d?frac|sum|int|prod|Bigl|left|hat|underbrace)\b")
+TALL = re.compile(r"\\(d?frac|sum|int|prod|Bigl|left|hat|underbrace)(?![a-zA-Z])")
 BROAD = ("formula", "code", "output", "row", "picture")  # what a sentence leads to
 
 
@@ -160,8 +163,10 @@ def formula_width(tex: str) -> float:
     tex = re.sub(r"\\(big|Big|left|right|tfrac|frac|sqrt|hat|bar|tilde)[a-z]*", "", tex)
     tex = re.sub(r"\\qquad", "MMM", tex)
     tex = re.sub(r"\\quad", "MM", tex)
-    tex = re.sub(r"\\(sim|mid|approx|propto|le|ge|to|in|cdot|times|ne)\b|(?<!\\)[=<>+]", "=MM", tex)
-    tex = re.sub(r"\\(ln|exp|max|min|sin|tanh|arg|det)\b", r"\1", tex)
+    tex = re.sub(
+        r"\\(sim|mid|approx|propto|le|ge|to|in|cdot|times|ne)(?![a-zA-Z])|(?<!\\)[=<>+]", "=MM", tex
+    )
+    tex = re.sub(r"\\(ln|exp|max|min|sin|tanh|arg|det)(?![a-zA-Z])", r"\1", tex)
     tex = re.sub(r"\\[a-zA-Z]+", "m", tex)
     tex = re.sub(r"\\[,;: !]", "i", tex)
     return 0.56 * G["text"] * len(re.sub(r"[{}^_\\\s]", "", tex))
@@ -172,7 +177,7 @@ def formula_height(tex: str) -> float:
     lines = 1 + len(re.findall(r"\\\\", tex))
     height = 46 * lines
     if TALL.search(tex):
-        height += 38 * lines
+        height += 50 * lines
     if "underbrace" in tex:
         height += 26
     return height
@@ -214,7 +219,7 @@ def words_of(html: str) -> tuple[tuple[float, ...], float]:
                     if part.isspace():
                         glued = False
                     else:
-                        add(0.603 * 0.88 * G["text"] * len(part) + 4)
+                        add(CHARACTER * 0.88 * G["text"] * len(part) + 4)
                         glued = True
             else:
                 if child.name in ("li", "p"):
@@ -256,26 +261,27 @@ def arrange(blocks: Sequence[Block]) -> Page | None:
     rest = [block for block in blocks if block.kind != "picture"]
     if not pictures:
         height = _height(blocks, COLUMN)
-        if height > G["room"]:
+        if height > ROOM:
             return None
         words = all(block.kind in ("text", "item") for block in blocks)
         lonely = 0.6 if words and height < 3 * G["line"] else 0.0
-        return Page(blocks, cost=0.6 * (1 - height / G["room"]) ** 2 + lonely)
+        return Page(blocks, cost=0.6 * (1 - height / ROOM) ** 2 + lonely)
     (picture,) = pictures
     width, height = picture.size
     pages = []
-    room = G["room"] - _height(rest, COLUMN) - G["gap"] * bool(rest)
-    if (scale := min(LARGEST, COLUMN / width, room / height)) >= SMALLEST:
-        pages.append(Page(blocks, False, scale, 1.4 * max(0, 1.35 - scale)))
-    for percent in range(int(100 * LARGEST), int(100 * SMALLEST), -4):
+    smallest = min(0.95, ROOM / height, COLUMN / width)  # reduced only if it can't be helped
+    room = ROOM - _height(rest, COLUMN) - G["gap"] * bool(rest)
+    if (scale := min(LARGEST, COLUMN / width, room / height)) >= smallest:
+        pages.append(Page(blocks, False, scale, 1.6 * max(0, 1.35 - scale)))
+    for percent in range(int(100 * LARGEST), int(100 * smallest) - 1, -4):
         scale = percent / 100
         column = COLUMN - G["column_gap"] - scale * width
-        if not rest or scale * height > G["room"] or column < NARROWEST:
+        if not rest or scale * height > ROOM or column < NARROWEST:
             continue
-        if any(block.size[0] > column for block in rest):
+        if any(max(block.size[0], *block.words, 0) > column for block in rest):
             continue
-        if _height(rest, column, small=True) <= G["room"]:
-            cost = 1.4 * max(0, 1.35 - scale) - 0.15 * (column > 430)
+        if _height(rest, column, small=True) <= ROOM:
+            cost = 1.6 * max(0, 1.35 - scale) - 0.15 * (column > 430)
             pages.append(Page(blocks, True, scale, cost))
             break
     return min(pages, key=lambda page: page.cost, default=None)

@@ -47,8 +47,8 @@ COURSE = "Probabilistic models with deep neural networks, in Pyro"
 HINT = re.compile(r"<details>.*?</details>", flags=re.S)
 SIGN = "✏️ "  # of an exercise; drawn by the style sheet instead
 STUB_ERROR = notebooks.STUB.splitlines()[-1]
-MAX_LINES = 12  # of code that defines nothing
-MAX_LINES_OF_DEFINITION = 20
+MAX_LINES = 14  # of code that defines nothing
+MAX_LINES_OF_DEFINITION = 19
 
 
 class SlidesError(RuntimeError):
@@ -117,10 +117,21 @@ def text_block(html: str, kind: str = "text", group: Group | None = None) -> Blo
     return Block(kind, html, words=words, extra=extra, group=group, plain=plain)
 
 
-def formula_block(span: Tag) -> Block:
-    tex = span.get_text()
-    size = pagination.formula_width(tex), pagination.formula_height(tex)
-    return Block("formula", f'<div class="formula">{span}</div>', size=size, plain=tex)
+def formula_block(tex: str) -> Block:
+    """A displayed formula; one that is too wide goes on in the next line after a `\\qquad`."""
+    lines: list[str] = []
+    for part in tex.split(r"\qquad"):
+        longer = rf"{lines[-1]}\qquad{part}" if lines else ""
+        if longer and pagination.formula_width(longer) <= COLUMN:
+            lines[-1] = longer
+        else:
+            lines.append(part.strip())
+    width = max(map(pagination.formula_width, lines))
+    height = sum(map(pagination.formula_height, lines))
+    html = "".join(f'<span class="math display">{escape(line)}</span>' for line in lines)
+    dense = " dense" if width > COLUMN else ""
+    html = f'<div class="formula{dense}">{html}</div>'
+    return Block("formula", html, size=(min(width, COLUMN), height), plain=tex)
 
 
 def paragraph_blocks(paragraph: Tag) -> Iterator[Block]:
@@ -131,7 +142,7 @@ def paragraph_blocks(paragraph: Tag) -> Iterator[Block]:
             if running.strip():
                 yield text_block(running)
             running = ""
-            yield formula_block(child)
+            yield formula_block(child.get_text())
         else:
             running += str(child) if isinstance(child, Tag) else escape(str(child), quote=False)
     if running.strip():
@@ -204,14 +215,18 @@ def code_block(source: str, kind: str = "code") -> Block:
     """Code, or (``kind="output"``) what it printed."""
     source = re.sub(rf"\n *{re.escape(STUB_ERROR)}", "", source)
     source = re.sub(r"\n{3,}", "\n\n", source.strip("\n"))
-    per_line = int((COLUMN - 2 * GEOMETRY["code_padding"]) / pagination.CODE_CHARACTER)
     lines = source.split("\n")
+    room = COLUMN - 2 * GEOMETRY["code_padding"] - 4
+    longest = max(map(len, lines)) * pagination.CHARACTER
+    small = "small_" if longest * GEOMETRY["code"] > room else ""
+    size = GEOMETRY[f"{small}code"]
+    per_line = int(room / (pagination.CHARACTER * size))
     rows = sum(1 + max(0, len(line) - 1) // per_line for line in lines)
-    height = rows * GEOMETRY["code_line"] + 2 * GEOMETRY["code_padding"]
-    width = max(map(len, lines)) * pagination.CODE_CHARACTER + 2 * GEOMETRY["code_padding"] + 4
+    height = rows * GEOMETRY[f"{small}code_line"] + 2 * GEOMETRY["code_padding"]
+    width = min(longest * size, room) + COLUMN - room
     formatter = HtmlFormatter(nowrap=True)
     html = highlight(source, PythonLexer(), formatter) if kind == "code" else escape(source)
-    return Block(kind, f'<pre class="{kind}">{html}</pre>', size=(min(width, COLUMN), height))
+    return Block(kind, f'<pre class="{kind} {small[:-1]}">{html}</pre>', size=(width, height))
 
 
 def picture_block(png: str, alt: str) -> Block:
@@ -238,7 +253,7 @@ def titles_in(source: str) -> str:
 
 
 def shows_code(cell: NotebookNode) -> bool:
-    """Whether the code of a cell is worth a slide: it is short, and not there to draw or tabulate."""
+    """Whether a cell's code is worth a slide: it is short, and not there to draw or tabulate."""
     tree = ast.parse(cell.source).body
     lines = cell.source.count("\n") + 1
     if any(isinstance(node, (ast.Import, ast.ImportFrom)) for node in tree):
@@ -264,8 +279,9 @@ def output_blocks(cell: NotebookNode, alt: str) -> Iterator[Block]:
 
 
 def code_blocks(cell: NotebookNode, alt: str) -> Iterator[Block]:
-    if shows_code(cell):
-        yield code_block(cell.source)
+    code = code_block(cell.source)
+    if shows_code(cell) and code.size[1] <= pagination.ROOM:
+        yield code
     yield from output_blocks(cell, alt)
 
 
