@@ -94,7 +94,7 @@ class Block:
     @property
     def goes_on(self) -> bool:
         """Whether the text begins inside a sentence."""
-        return self.kind == "text" and self.plain[:1].islower()
+        return re.match(r"<p>[a-z]", self.html) is not None
 
 
 @dataclass(frozen=True)
@@ -157,6 +157,7 @@ SPACE = text_width(" ")
 
 def formula_width(tex: str) -> float:
     """A rough width of a formula in running text, rather too large than too small."""
+    tex = re.sub(r"\\texttt\{([^}]*)\}", lambda m: m[1] + "m" * (len(m[1]) // 5), tex)
     tex = re.sub(
         r"\\(begin|end)\{\w+\*?\}|\\(text|math|operatorname|bold|under|over)[a-z]*", "", tex
     )
@@ -219,7 +220,7 @@ def words_of(html: str) -> tuple[tuple[float, ...], float]:
                     if part.isspace():
                         glued = False
                     else:
-                        add(CHARACTER * 0.88 * G["text"] * len(part) + 4)
+                        add(CHARACTER * 0.92 * G["text"] * len(part) + 4)
                         glued = True
             else:
                 if child.name in ("li", "p"):
@@ -263,8 +264,8 @@ def arrange(blocks: Sequence[Block]) -> Page | None:
         height = _height(blocks, COLUMN)
         if height > ROOM:
             return None
-        words = all(block.kind in ("text", "item") for block in blocks)
-        lonely = 0.6 if words and height < 3 * G["line"] else 0.0
+        small = all(block.kind in ("text", "item", "output") for block in blocks)
+        lonely = 0.6 if small and height < 3 * G["line"] else 0.0
         return Page(blocks, cost=0.6 * (1 - height / ROOM) ** 2 + lonely)
     (picture,) = pictures
     width, height = picture.size

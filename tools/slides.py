@@ -46,6 +46,7 @@ TARGET = ROOT / "build" / "slides"
 COURSE = "Probabilistic models with deep neural networks, in Pyro"
 HINT = re.compile(r"<details>.*?</details>", flags=re.S)
 SIGN = "✏️ "  # of an exercise; drawn by the style sheet instead
+SHORT = 3  # lines that are no slide of their own
 STUB_ERROR = notebooks.STUB.splitlines()[-1]
 MAX_LINES = 14  # of code that defines nothing
 MAX_LINES_OF_DEFINITION = 19
@@ -202,7 +203,7 @@ def markdown_blocks(elements: Sequence[Tag]) -> Iterator[Block]:
             yield from list_blocks(element)
         elif element.name == "table":
             yield from table_blocks(element)
-        elif element.name == "pre":
+        elif element.name == "pre" or element.find("pre"):
             yield code_block(element.get_text())
         else:
             yield from paragraph_blocks(element)
@@ -339,7 +340,25 @@ def sections_of(notebook: NotebookNode) -> list[Section]:
         if after_setup and len(sections) == 1:
             continue  # about the cells that import, which are left out
         sections[-1].blocks += markdown_blocks(running)
-    return [section for section in sections if section.blocks]
+    return merged([section for section in sections if section.blocks])
+
+
+def merged(sections: Sequence[Section]) -> list[Section]:
+    """The sections; the lines that lead to a first subsection stand on that one's slide."""
+    result: list[Section] = []
+    for section in sections:
+        before = result[-1] if result else None
+        if before and before.title == section.above and is_short(before):
+            section.blocks[:0] = before.blocks
+            result.pop()
+        result.append(section)
+    return result
+
+
+def is_short(section: Section) -> bool:
+    words = all(block.kind == "text" for block in section.blocks)
+    height = sum(block.height(COLUMN) for block in section.blocks)
+    return words and height <= SHORT * GEOMETRY["line"]
 
 
 def name_of(source: Path) -> str:
