@@ -264,8 +264,7 @@ def arrange(blocks: Sequence[Block]) -> Page | None:
         height = _height(blocks, COLUMN)
         if height > ROOM:
             return None
-        small = all(block.kind in ("text", "item", "output") for block in blocks)
-        lonely = 0.6 if small and height < 3 * G["line"] else 0.0
+        lonely = 0.6 if height < 3.5 * G["line"] else 0.0
         return Page(blocks, cost=0.6 * (1 - height / ROOM) ** 2 + lonely)
     (picture,) = pictures
     width, height = picture.size

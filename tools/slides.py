@@ -24,6 +24,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from html import escape
+from itertools import groupby
 from math import ceil
 from pathlib import Path
 
@@ -75,6 +76,7 @@ class Slide:
     footer: str = ""
     html: str = ""
     part: str = ""  # "2/3" of a section that needs several slides
+    chapter: str = ""  # the slides of one chapter stand below each other in the overview
 
 
 @dataclass(frozen=True)
@@ -379,7 +381,7 @@ def notebook_deck(source: Path, root: Path = ROOT) -> Deck:
     number, day = source.stem.partition("_")[0], source.parent.name.removeprefix("Day")
     title = sections[0].title
     above = f"Day {day}, notebook {number}"
-    slides = [Slide(f"{name}-1", "title", title, above, COURSE)]
+    slides = [Slide(f"{name}-1", "title", title, above, COURSE, chapter=name)]
     for section in sections:
         try:
             pages = pagination.paginate(section.blocks)
@@ -398,6 +400,7 @@ def notebook_deck(source: Path, root: Path = ROOT) -> Deck:
                     footer=title,
                     html=page.html,
                     part=f"{i}/{len(pages)}" if len(pages) > 1 else "",
+                    chapter=name if section is sections[0] else section.above or section.title,
                 )
             )
     return Deck(name, title, slides)
@@ -442,6 +445,7 @@ def render(deck: Deck) -> str:
     fonts = sorted((VENDOR / "source-sans").glob("*.woff"))
     return environment.get_template("deck.html.jinja").render(
         deck=deck,
+        chapters=[list(group) for _, group in groupby(deck.slides, lambda s: s.chapter)],
         geometry=GEOMETRY,
         fonts={font.stem.removeprefix("deck-sans-"): _data_url(font) for font in fonts},
         code_css=HtmlFormatter(style="default").get_style_defs("pre.code"),
