@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from tools import notebooks, pagination, slides
 from tools.pagination import Block, Group
@@ -100,6 +101,26 @@ def test_formulas_are_marked_for_katex(source, decks):
     for element in soup.select(".math, code, pre"):
         element.decompose()
     assert "$" not in soup.get_text()
+
+
+def test_a_colon_that_announces_a_cell_left_out_is_a_full_stop():
+    cells = [
+        new_markdown_cell("# Title"),
+        new_markdown_cell("## Section\n\nThe check says more:"),
+        new_code_cell("check.scorecard_within(scorecard)"),
+        new_markdown_cell("Look:"),
+        new_code_cell("1 + 1"),
+    ]
+    (section,) = slides.sections_of(new_notebook(cells=cells))
+    assert [block.plain for block in section.blocks[:2]] == ["The check says more.", "Look:"]
+    assert "<p>The check says more.</p>" in section.blocks[0].html
+
+
+def test_lines_that_lead_to_a_first_subsection_are_no_slide_of_their_own():
+    text = "## Section\n\nThere are two ways.\n\n### The first\n\nText.\n\n### The second\n\nText."
+    first, second = slides.sections_of(new_notebook(cells=[new_markdown_cell(text)]))
+    assert (first.title, first.above, len(first.blocks)) == ("The first", "Section", 2)
+    assert (second.title, len(second.blocks)) == ("The second", 1)
 
 
 def test_a_days_deck_has_its_notebooks_one_after_the_other_and_links_to_each(decks):

@@ -22,7 +22,7 @@ import io
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from itertools import groupby
 from math import ceil
@@ -318,9 +318,11 @@ def sections_of(notebook: NotebookNode) -> list[Section]:
             if cell.source.startswith("check.") and sections[-1].is_exercise:
                 # What comes of an exercise is no longer its task.
                 sections.append(Section(section_title))
-            if not is_left_out(cell):
-                alt = BeautifulSoup(sections[-1].title, "html.parser").get_text()
-                sections[-1].blocks += code_blocks(cell, alt)
+            alt = BeautifulSoup(sections[-1].title, "html.parser").get_text()
+            blocks = [] if is_left_out(cell) else list(code_blocks(cell, alt))
+            if not blocks:
+                end_sentence(sections[-1].blocks)
+            sections[-1].blocks += blocks
             continue
         if cell.cell_type != "markdown":
             continue
@@ -343,6 +345,13 @@ def sections_of(notebook: NotebookNode) -> list[Section]:
             continue  # about the cells that import, which are left out
         sections[-1].blocks += markdown_blocks(running)
     return merged([section for section in sections if section.blocks])
+
+
+def end_sentence(blocks: list[Block]) -> None:
+    """Where the last sentence announces a cell that has no place in the deck, end it."""
+    if blocks and blocks[-1].html.endswith(":</p>"):
+        html = blocks[-1].html.removesuffix(":</p>") + ".</p>"
+        blocks[-1] = replace(blocks[-1], html=html, plain=blocks[-1].plain[:-1] + ".")
 
 
 def merged(sections: Sequence[Section]) -> list[Section]:
