@@ -116,6 +116,14 @@ def test_a_colon_that_announces_a_cell_left_out_is_a_full_stop():
     assert "<p>The check says more.</p>" in section.blocks[0].html
 
 
+def test_badges_and_other_pictures_from_the_network_are_left_out():
+    badge = "[![Open it](https://example.org/badge.svg)](https://example.org/it)"
+    text = f"{badge}\n{badge}\n\n# Title\n\nText ![seen](https://example.org/a.png) and more."
+    (section,) = slides.sections_of(new_notebook(cells=[new_markdown_cell(text)]))
+    assert section.title == "Title"
+    assert [block.html for block in section.blocks] == ["<p>Text seen and more.</p>"]
+
+
 def test_lines_that_lead_to_a_first_subsection_are_no_slide_of_their_own():
     text = "## Section\n\nThere are two ways.\n\n### The first\n\nText.\n\n### The second\n\nText."
     first, second = slides.sections_of(new_notebook(cells=[new_markdown_cell(text)]))

@@ -104,6 +104,9 @@ class Renderer(IPythonRenderer):
     def link(self, text: str, url: str, title: str | None = None) -> str:
         return super().link(text, url, title) if "://" in url else text
 
+    def image(self, text: str, url: str, title: str | None = None) -> str:
+        return text  # a badge, or another thing that only a network could show
+
 
 def markdown(text: str) -> BeautifulSoup:
     """Markdown as HTML, without the folded hints."""
@@ -331,7 +334,8 @@ def sections_of(notebook: NotebookNode) -> list[Section]:
             if not re.fullmatch(r"h[1-6]", element.name):
                 running.append(element)
                 continue
-            sections[-1].blocks += markdown_blocks(running)
+            if element.name != "h1":  # above the title there are only badges
+                sections[-1].blocks += markdown_blocks(running)
             running = []
             title = element.decode_contents().replace(SIGN, "")
             if element.name == "h1":
