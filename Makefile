@@ -4,10 +4,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ONLY ?=
+TO ?= build/slides
 LAB_OPTIONS ?=
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: lab test notebooks assignments seeds format bench clean
+.PHONY: lab test notebooks slides assignments seeds format bench clean
 
 lab: .venv/student  ## open the course in JupyterLab
 	$(BIN)/jupyter lab $(LAB_OPTIONS)
@@ -19,6 +20,9 @@ test: .venv/maintainer  ## lint, execute every notebook, run all tests
 
 notebooks: .venv/maintainer  ## make the notebooks from their sources (ONLY=part_of_a_name)
 	$(BIN)/python -m tools.notebooks --only "$(ONLY)"
+
+slides: .venv/maintainer  ## make a deck of slides from each notebook and each day (ONLY=Day1, TO=folder)
+	$(BIN)/python -m tools.slides --only "$(ONLY)" --to "$(TO)"
 
 assignments: .venv/maintainer  ## make what nbgrader hands out and grades (see grading/README.md)
 	$(BIN)/python -m tools.assignments

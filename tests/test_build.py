@@ -137,7 +137,7 @@ def test_badges_open_the_notebook_that_they_stand_in(course, built):
         "[![Open in Binder](https://mybinder.org/badge_logo.svg)]"
         "(https://mybinder.org/v2/gh/some-body/a.course/spring%2F2026"
         "?labpath=Day1%2F1_first.ipynb)\n\n"
-        "# Title"
+        "# Title\n\n### ✏️ Exercise 1: twice"
     )
     assert "/blob/spring/2026/solutions/Day1/1_first_solution.ipynb)" in solution.cells[0].source
     assert "?labpath=solutions%2FDay1%2F1_first_solution.ipynb)" in solution.cells[0].source
