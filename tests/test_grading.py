@@ -103,7 +103,7 @@ def course(tmp_path_factory) -> Path:
     """A copy of the course with nbgrader's releases, and a home of its own."""
     course = tmp_path_factory.mktemp("graded course")
     skip = shutil.ignore_patterns("__pycache__", "MNIST", ".ipynb_checkpoints")
-    for folder in ("utils", "data", "solutions", "Day1", "Day2"):
+    for folder in ("utils", "data", "images", "solutions", "Day1", "Day2"):
         shutil.copytree(notebooks.ROOT / folder, course / folder, ignore=skip)
     for file in ("pyproject.toml", "tools/setup_cell.py", "grading/nbgrader_config.py"):
         (course / file).parent.mkdir(exist_ok=True)
