@@ -7,10 +7,10 @@ import subprocess
 
 import pytest
 
-from tools import notebooks
+from tools import notebooks, slides
 
-LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 MADE_LATER = "build/slides/"  # by `make slides`
+LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 
 
 def pages(root):
@@ -67,3 +67,9 @@ def test_tables_list_every_notebook_with_its_time(root, source):
             line for line in page.read_text(encoding="utf-8").splitlines() if f"]({target})" in line
         ]
         assert f"| {minutes} min |" in row
+
+
+@pytest.mark.parametrize("source", notebooks.sources(), ids=lambda source: source.stem)
+def test_the_readme_links_to_decks_by_their_names(root, source):
+    deck = slides.TARGET / f"{slides.name_of(source)}.html"
+    assert f"]({deck.relative_to(root).as_posix()})" in (root / "README.md").read_text("utf-8")

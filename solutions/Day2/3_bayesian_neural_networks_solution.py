@@ -757,8 +757,8 @@ check.log_predictive(log_predictive)
 # %% [markdown]
 # ### 3.7 Two kinds of not knowing
 #
-# The law of total variance, which you know from the first notebook of the day, splits the variance
-# of the prediction:
+# The law of total variance, which you know from *Bayesian regression*, splits the variance of the
+# prediction:
 #
 # $$\operatorname{Var}[y \mid x, D] =
 # \underbrace{\operatorname{Var}_\theta\bigl[h(x; \theta_h)\bigr]}_{\text{epistemic}} +
