@@ -303,7 +303,7 @@ def test_mnist_makes_nothing_on_the_default_device_by_accident(root, options):
         assert load_mnist(train=False, n=50, root=root, **options)[0].device.type == "meta"
         result = load_mnist(train=False, n=50, root=root, device="cpu", **options)
     finally:
-        torch.set_default_device(None)
+        torch.set_default_device("cpu")
     assert torch.equal(result[0], expected[0])
     assert torch.equal(result[1], expected[1])
 
