@@ -1008,6 +1008,7 @@ for k, (ax, name) in enumerate(zip(axes, names_of_weights, strict=True)):
         title="" if k else "VI matches the grid for all three",
         ax=ax,
     )
+    ax.locator_params(axis="x", nbins=4)
 
 # %% [markdown]
 # The weight of income is negative beyond doubt: of two countries that are equally rugged, the
