@@ -15,7 +15,7 @@ from pathlib import Path
 import matplotlib
 import pytest
 from jupyter_server.serverapp import list_running_servers
-from playwright.sync_api import Error, Page
+from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 NAMES = ("google-chrome", "google-chrome-stable", "chromium", "chromium-browser")
 HOW_TO_GET_ONE = (
@@ -38,6 +38,20 @@ def find_browser(downloaded: str) -> str:
     if program := next(filter(None, map(shutil.which, NAMES)), None):
         return program
     pytest.skip(HOW_TO_GET_ONE)
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A headless browser for which no name but the machine's own leads anywhere.
+
+    Raises:
+        pytest.skip.Exception: there is none; the message says how to get one.
+    """
+    local = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"
+    with sync_playwright() as playwright:
+        program = find_browser(playwright.chromium.executable_path)
+        with playwright.chromium.launch(executable_path=program, args=[local]) as launched:
+            yield launched
 
 
 @contextmanager

@@ -22,6 +22,14 @@ def root() -> Path:
     return ROOT
 
 
+@pytest.fixture(scope="module")  # while it is open, its event loop keeps kernels from being run
+def browser():
+    from tests.browser import chromium  # not at the top: most tests need neither it nor JupyterLab
+
+    with chromium() as launched:
+        yield launched
+
+
 @pytest.fixture(autouse=True)
 def _clean_slate():
     pyro.clear_param_store()

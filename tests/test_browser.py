@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser import NAMES, find_browser, jupyterlab, keeping_evidence
 from tools.notebooks import ROOT
@@ -26,21 +26,11 @@ alpha = pyro.sample("alpha", dist.Normal(50.0, 10.0))
 SALES = 'pyro.sample("sales", dist.Poisson(softplus(alpha + beta * ({} - 20))), obs=sales)'
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        program = find_browser(playwright.chromium.executable_path)
-        # No name but the machine's own leads anywhere: the course needs no network.
-        local = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"
-        with playwright.chromium.launch(executable_path=program, args=[local]) as launched:
-            expect.set_options(timeout=PATIENCE)
-            yield launched
-
-
 @pytest.fixture
 def page(browser) -> Iterator[Page]:
     with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
         context.set_default_timeout(PATIENCE)
+        expect.set_options(timeout=PATIENCE)
         yield context.new_page()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -332,19 +331,6 @@ OUTSIDE_THE_SLIDE = """async () => {
   show.remove();
   return found;
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator:
-    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    executable = next(filter(None, map(shutil.which, names)), None)
-    if executable is None:
-        pytest.skip("there is no Chromium on this machine, so nobody looks at the slides")
-    with playwright.sync_playwright() as engine:
-        chromium = engine.chromium.launch(executable_path=executable)
-        yield chromium
-        chromium.close()
 
 
 def test_in_a_browser_without_network_nothing_overflows(browser, folder):
