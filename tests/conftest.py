@@ -7,6 +7,7 @@ from pathlib import Path
 
 os.environ["MPLBACKEND"] = "agg"
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch, as in the setup cell
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 # Kernels and other child processes: see offline/sitecustomize.py. This process: pytest-socket.
 os.environ["PYTHONPATH"] = str(Path(__file__).parent / "offline")
 

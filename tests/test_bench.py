@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tools import bench
@@ -45,3 +47,17 @@ def test_all_sides_of_a_contest_take_the_steps_that_are_counted(contest):
 
 def test_predictive_draws_are_counted():
     assert [name for name, _ in bench.predictive_draws(draws=3)] == ["one call", "a loop"]
+
+
+def test_fits_of_the_autoencoder_take_the_epochs_of_the_notebook():
+    epochs = bench.definitions("5_variational", constants=("settings",))["settings"]["epochs"]
+    rows = list(bench.autoencoder_fits(n_images=400))
+    assert {int(d): int(n) for d, n, *_ in rows} == epochs
+    assert all(-400 < float(elbo) < 0 for *_, elbo in rows)
+
+
+def test_threads_wait_in_the_benchmark_and_in_the_tests_as_in_the_notebooks():
+    setting = re.compile(r'^os\.environ\.setdefault\("(\w*OMP\w*)", "(\w+)"\)', re.MULTILINE)
+    files = ("tools/setup_cell.py", "tools/bench.py", "tests/conftest.py")
+    found = [setting.findall((bench.notebooks.ROOT / file).read_text()) for file in files]
+    assert found[0] == found[1] == found[2] != []

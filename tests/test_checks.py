@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pyro
@@ -15,6 +16,7 @@ from pyro.distributions import constraints
 from pyro.infer.autoguide import AutoGuideList, AutoMultivariateNormal, AutoNormal
 from pyro.nn import PyroModule, PyroParam
 
+from tools import notebooks
 from utils.checks import (
     CheckFailed,
     StillBlank,
@@ -113,6 +115,20 @@ def test_jupyter_shows_the_lines_without_a_traceback(capsys):
     shown = capsys.readouterr().out
     assert "✗ wrong\n  look here" in shown
     assert "Traceback" not in shown
+
+
+def test_a_missing_name_is_explained_below_the_error():
+    cells = ("from utils.checks import fail", "print(draws_1)", "print(1)", "1 / 0")
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+    for cell in notebook.cells:
+        cell.metadata["tags"] = ["raises-exception"]
+    notebooks.run(notebook, notebooks.ROOT)
+    outputs = [[o.get("text", o.get("ename")) for o in cell.outputs] for cell in notebook.cells]
+    assert outputs[0] == []
+    assert outputs[1][0] == "NameError"
+    assert "`draws_1` has no value" in outputs[1][1]
+    assert "run the cells above" in outputs[1][1]
+    assert outputs[2:] == [["1\n"], ["ZeroDivisionError"]]
 
 
 def test_a_blank_is_told_from_a_wrong_answer():

@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 import pyro
 import torch
+from IPython import get_ipython
 from pyro.infer.autoguide import AutoGuide
 from torch import Tensor
 
@@ -282,6 +283,20 @@ def reader_line(error: Exception) -> list[str]:
         return []
     line = (own[-1].line or linecache.getline(own[-1].filename, own[-1].lineno or 0)).strip()
     return [f"Look at: `{line}`"] if line else []
+
+
+def explain_missing_name(result: Any) -> None:
+    """After a cell that stopped at a NameError: one line on what mends it."""
+    error = result.error_in_exec
+    if isinstance(error, NameError) and error.name:
+        print(
+            f"`{error.name}` has no value. If the name is not misspelt: run the cells above, from "
+            "the top. Did one of them stop, at a blank or with an error? Begin with that one."
+        )
+
+
+if shell := get_ipython():
+    shell.events.register("post_run_cell", explain_missing_name)
 
 
 def _describe(value: Any) -> str:
