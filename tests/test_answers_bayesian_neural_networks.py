@@ -62,6 +62,21 @@ def loss_without_return(mean, variance, y):
     loss_by_torch(mean, variance, y)
 
 
+def only_with_data():
+    class NeuralRegressor(check.NeuralRegressor):
+        def forward(self, x, y=None):
+            m, v = self.h(x), softplus(self.g(x)) + 0.01
+            if y is not None:
+                pyro.sample("y", dist.Normal(m, v.sqrt()).to_event(1), obs=y)
+            return m, v
+
+    return NeuralRegressor()
+
+
+def log_densities(mean, variance, y):
+    return dist.Normal(mean, variance.sqrt()).log_prob(y)
+
+
 L = check.gaussian_loss
 WRONG += [
     Wrong(L, "no minus", "the sign is reversed",
@@ -251,6 +266,10 @@ def by_hand(self, x):
 
 N = check.neural_regressor
 WRONG += [
+    Wrong(N, "x as a column", "give them x as it is",
+          (regressor(mean=lambda s, x: s.h(x[:, None])),)),
+    Wrong(N, "plate and to_event", "there is a plate around `y`", (regressor(plate=True),)),
+    Wrong(N, "drawn only with data", "No `if`: obs=None", (only_with_data,)),
     Wrong(N, "variance as sd", "you gave the variance",
           (regressor(y=lambda m, v: dist.Normal(m, v).to_event(1)),)),
     Wrong(N, "no softplus", "It must be positive",
@@ -270,7 +289,7 @@ WRONG += [
           (regressor(variance=lambda self, x: self.g(x).abs() + 0.01),)),
     Wrong(N, "no to_event", "turns the last batch dimension",
           (regressor(y=lambda m, v: dist.Normal(m, v.sqrt())),)),
-    Wrong(N, "a plate", "should be one vector",
+    Wrong(N, "a plate", "there is a plate around `y`",
           (regressor(y=lambda m, v: dist.Normal(m, v.sqrt()), plate=True),)),
     Wrong(N, "no obs", "ignores the data", (regressor(observe=lambda y: None),)),
     Wrong(N, "another name", "no site named `y`", (regressor(name="obs"),)),
@@ -321,6 +340,12 @@ def by_shift(m, v, y):
 
 P = check.log_predictive
 WRONG += [
+    Wrong(P, "M hard-coded", "by 500",
+          (lambda m, v, y: log_densities(m, v, y).logsumexp(0) - math.log(500),)),
+    Wrong(P, "M times n", "by 24",
+          (lambda m, v, y: log_densities(m, v, y).logsumexp(0) - math.log(m.numel()),)),
+    Wrong(P, "something added", "small number added",
+          (lambda m, v, y: (log_densities(m, v, y).exp().mean(0) + 1e-30).log(),)),
     Wrong(P, "mean of logs", "the logarithm of the mean",
           (lambda m, v, y: log_density(m, v, y).mean(0),)),
     Wrong(P, "no 1/M", "what is missing is 1/M",
@@ -372,6 +397,14 @@ RIGHT += [
 
 V = check.variance_parts
 WRONG += [
+    Wrong(V, "median", "`aleatoric` is no median", (lambda m, v: (m.var(0), v.median(0)),)),
+    Wrong(V, "standard error", "not that of the mean",
+          (lambda m, v: (m.var(0) / len(m), v.mean(0)),)),
+    Wrong(V, "500 networks", "is written into it", (lambda m, v: (m.var(0), v.sum(0) / 500),)),
+    Wrong(V, "499 networks", "is written into it",
+          (lambda m, v: (((m - m.mean(0)) ** 2).sum(0) / 499, v.mean(0)),)),
+    Wrong(V, "mean sd, squared", "average the variances",
+          (lambda m, v: (m.var(0), v.sqrt().mean(0) ** 2),)),
     Wrong(V, "swapped", "have changed places", (lambda m, v: (v.mean(0), m.var(0)),)),
     Wrong(V, "sd", "`epistemic` is a standard deviation", (lambda m, v: (m.std(0), v.mean(0)),)),
     Wrong(V, "two sds", "these are standard deviations",
@@ -515,6 +548,12 @@ def by_clamp(p):
 
 H = check.predictive_entropy
 WRONG += [
+    Wrong(H, "50 networks", "is written into it",
+          (lambda p: -torch.xlogy(p.sum(0) / 50, p.sum(0) / 50).sum(-1),)),
+    Wrong(H, "softmax of each", "no softmax",
+          (lambda p: -torch.xlogy(p.softmax(-1).mean(0), p.softmax(-1).mean(0)).sum(-1),)),
+    Wrong(H, "median", "not the median",
+          (lambda p: -torch.xlogy(p.median(0)[0], p.median(0)[0]).sum(-1),)),
     Wrong(H, "mean of entropies", "the mean of the networks' entropies",
           (lambda p: entropy(p).mean(0),)),
     Wrong(H, "no average", "one entropy for each network and image", (entropy,)),
@@ -577,6 +616,11 @@ def by_loop(digits, others):
 
 A = check.auroc
 WRONG += [
+    Wrong(A, "half of the ties, rounded down", "Is every tie counted half",
+          (lambda d, o: ((o[:, None] > d).sum() + (o[:, None] == d).sum() // 2)
+           / (len(d) * len(o)),)),
+    Wrong(A, "divided by a fixed number", "by the number of all pairs",
+          (lambda d, o: check._auroc(d, o) * len(d) * len(o) / 3334**2,)),
     Wrong(A, "the other way round", "the *digit* has the larger",
           (lambda d, o: by_sign(o, d),)),
     Wrong(A, "no ties", "ties are missing", (pairs(lambda o, d: o > d),)),

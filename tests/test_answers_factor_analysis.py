@@ -44,12 +44,27 @@ def model(
         weights = pyro.param(W_name, lambda: W(q))
         offset = pyro.param(b_name, lambda: b(mean))
         noise = scale(sigma())
-        with pyro.plate(plate, size(images)):
+        with plate(images) if callable(plate) else pyro.plate(plate, size(images)):
             hidden = pyro.sample(z_name, z(q))
             likelihood = x(loc(hidden, weights, offset, mean), noise)
             pyro.sample(x_name, likelihood, obs=images if observe else None)
 
     return factor_model
+
+
+def seeded(function):
+    def with_seed(*args):
+        pyro.set_rng_seed(0)
+        return function(*args)
+
+    return with_seed
+
+
+def model_looping_over_plate(x, q, mean):
+    W = pyro.param("W", lambda: 0.1 * torch.randn(784, q))
+    for i in pyro.plate("images", len(x)):
+        z = pyro.sample("z", dist.Normal(torch.zeros(q), 1.0).to_event(1))
+        pyro.sample("x", dist.Normal(z @ W.T, 1.0).to_event(1), obs=x[i])
 
 
 def model_without_plate(x, q, mean):
@@ -189,6 +204,14 @@ WRONG += [
           (model(z=lambda q: dist.Normal(torch.zeros(q), 2.0).to_event(1)),)),
     Wrong(M, "prior around 1", "`z`: the mean",
           (model(z=lambda q: dist.Normal(torch.ones(q), 1.0).to_event(1)),)),
+    Wrong(M, "a seed of its own", "sets the seed", (seeded(model()),)),
+    Wrong(M, "the plate as a loop", "no loop: `with pyro.plate", (model_looping_over_plate,)),
+    Wrong(M, "scaled plate", "by 12000",
+          (model(plate=lambda x: pyro.plate("images", 60_000, subsample_size=len(x))),)),
+    Wrong(M, "to_event(2)", "`x`: .to_event(2)",
+          (model(x=lambda loc, sigma: dist.Normal(loc, sigma).to_event(2)),)),
+    Wrong(M, "order of arguments", "in the right order",
+          (model(x=lambda loc, sigma: dist.Normal(sigma, loc).to_event(1)),)),
     Wrong(M, "not called", "a model is a function", (3.0,)),
     Wrong(M, "blank", "still blank", (blank,)),
 ]  # fmt: skip
@@ -288,8 +311,14 @@ def guide_in_place(x, q, mean):
     guide(loc=lambda x, mean, V: x @ V.T)(x, q, mean)
 
 
+mean_image = torch.rand(784)  # a variable of the notebook
 G = check.factor_guide
 WRONG += [
+    Wrong(G, "global mean", "took a variable of the notebook",
+          (lambda x, q, mean: guide()(x, q, mean_image),)),
+    Wrong(G, "a seed of its own", "sets the seed", (seeded(guide()),)),
+    Wrong(G, "no start", "give pyro.param an initial value",
+          (guide(s=lambda q: pyro.param("s")),)),
     Wrong(G, "not centred", "its mean lacks x̄", (guide(loc=lambda x, mean, V: x @ V.T),)),
     Wrong(G, "mean added", "subtracted from x, not added",
           (guide(loc=lambda x, mean, V: (x + mean) @ V.T),)),
@@ -393,6 +422,8 @@ def ml_on_a_copy(values, vectors, q):
 
 L = check.maximum_likelihood
 WRONG += [
+    Wrong(L, "median", "is not the *mean* of those that are left",
+          (ml(sigma=lambda v, q: v[q:].median().sqrt()),)),
     Wrong(L, "W in place", "changes its argument `vectors` in place", (ml_in_place,)),
     Wrong(L, "eigenvalues in place", "changes its argument `values` in place", (ml_overwriting,)),
     Wrong(L, "784", "784 is hard-coded", (ml_for_784,)),
@@ -486,6 +517,16 @@ def loglik_in_two_sums(values, v, q):
     return -(len(values) * math.log(2 * math.pi) + factors + noise) / 2
 
 
+def loglik_by_product(values, v, q):
+    c = made_c(values[q:].mean(), q, values)
+    return -0.5 * (len(c) * math.log(2 * math.pi) + c.prod().log() + (v / c).sum())
+
+
+def loglik_by_determinant(values, v, q):
+    C = torch.diag(made_c(values[q:].mean(), q, values))
+    return -0.5 * (len(C) * math.log(2 * math.pi) + torch.det(C).log() + (v / C.diag()).sum())
+
+
 def loglik_by_loop(values, v, q, last=lambda q: q, size=len):
     total, rest = 0.0, values[q:].mean()
     for j in range(size(values)):
@@ -502,6 +543,13 @@ def loglik_for_784(values, v, q):
 K = check.log_likelihood
 TERMS = math.log(2 * math.pi)
 WRONG += [
+    Wrong(K, "log of the product", "is rounded to 0", (loglik_by_product,)),
+    Wrong(K, "log of the determinant", "is rounded to 0", (loglik_by_determinant,)),
+    Wrong(K, "clamped", "not for those near 0",
+          (loglik(terms=lambda c, v: TERMS + c.clamp(min=1e-3).log() + v / c),)),
+    Wrong(K, "product", "*divided* by c_j", (loglik(terms=lambda c, v: TERMS + c.log() + v * c),)),
+    Wrong(K, "log10", "natural logarithm",
+          (loglik(terms=lambda c, v: TERMS + c.log10() + v / c),)),
     Wrong(K, "sign", "the sign is reversed", (loglik(total=lambda t: 0.5 * t.sum()),)),
     Wrong(K, "no half", "the ½ before the sum", (loglik(total=lambda t: -t.sum()),)),
     Wrong(K, "mean", "a *sum* over the pixels", (loglik(total=lambda t: -0.5 * t.mean()),)),
@@ -692,6 +740,10 @@ WRONG += [
     Wrong(P, "swapped", "have changed places", (lambda x, W, b, s: posterior()(x, W, b, s)[::-1],)),
     Wrong(P, "none", "Does your function end in a `return`", (lambda x, W, b, s: None,)),
 ] + [
+    Wrong(P, "no identity, mean", "`z_mean`: σ² is added to *every* entry",
+          (posterior(mean=lambda M, W, x, b, s: inv(W.T @ W + s**2) @ W.T @ (x - b)),)),
+    Wrong(P, "no identity, covariance", "`covariance`: σ² is added to *every* entry",
+          (posterior(covariance=lambda M, W, s: s**2 * inv(W.T @ W + s**2)),)),
     Wrong(P, "sigma in M", "and yours is σ", (posterior(noise=lambda s: s),)),
     Wrong(P, "no noise in M", "σ² I is missing", (posterior(noise=lambda s: 0 * s),)),
     Wrong(P, "plain identity", "yours has I.", (posterior(noise=lambda s: s**0),)),

@@ -100,7 +100,8 @@ WRONG += [
     Wrong(D, "shrinking", "the layers are 3 → 7 · 7 → 11 · 11 → 11",
           (rows("ih", G, "ho", G, "oo"),)),
     Wrong(D, "wrong way round", "the wrong way round", (lambda i, o, h: net()(o, i, h),)),
-    Wrong(D, "hidden unused", "300 is written", (lambda i, o, h: net()(i, o, 300),)),
+    Wrong(D, "hidden unused", "still makes layers of 300 units",
+          (lambda i, o, h: net()(i, o, 300),)),
     Wrong(D, "a list", "nn.Sequential puts them in a row",
           (lambda i, o, h: [nn.Linear(i, h), G(), nn.Linear(h, h), G(), nn.Linear(h, o)],)),
     Wrong(D, "dropout", "is there a Dropout", (net(last=lambda: nn.Dropout(0.5)),)),
@@ -293,6 +294,7 @@ def by_slices(h):
     return h[:, :d], h[:, d:]
 
 
+mean_image = torch.rand(784)  # a variable of the notebook
 E = check.encoder
 WRONG += [
     Wrong(E, "no softplus", "entries that are not positive", (encoder(sd=lambda b: b),)),
@@ -302,7 +304,11 @@ WRONG += [
     Wrong(E, "abs", "absolute value", (encoder(sd=lambda b: b.abs() + 1e-4),)),
     Wrong(E, "relu", "ReLU makes every negative number", (encoder(sd=lambda b: b.relu() + 1e-4),)),
     Wrong(E, "sigmoid", "the sigmoid is below 1", (encoder(sd=lambda b: b.sigmoid() + 1e-4),)),
-    Wrong(E, "no floor", "the floor 0.0001 is missing", (encoder(sd=softplus),)),
+    Wrong(E, "no floor", "0.0001 is added to the softplus", (encoder(sd=softplus),)),
+    Wrong(E, "cut off at the floor", "0.0001 is added to the softplus",
+          (encoder(sd=lambda b: softplus(b).clamp(min=1e-4)),)),
+    Wrong(E, "global mean", "not a variable of the notebook",
+          (encoder(centre=lambda x, m: x - mean_image),)),
     Wrong(E, "floor of 0.001", "number of zeros", (encoder(sd=lambda b: softplus(b) + 1e-3),)),
     Wrong(E, "floor inside", "after softplus, not before",
           (encoder(sd=lambda b: softplus(b + 1e-4)),)),
@@ -319,7 +325,7 @@ WRONG += [
     Wrong(E, "chunk along images", "split the images in two halves",
           (encoder(halves=lambda h: h.chunk(2)),)),
     Wrong(E, "all outputs", "has all outputs", (encoder(halves=lambda h: (h, h)),)),
-    Wrong(E, "swapped results", "entries that are not positive",
+    Wrong(E, "swapped results", "have changed places",
           (encoder(result=lambda mean, sd: (sd, mean)),)),
     Wrong(E, "not centred", "is not subtracted", (encoder(centre=lambda x, m: x),)),
     Wrong(E, "added", "subtracted from x, not added", (encoder(centre=lambda x, m: x + m),)),
@@ -507,6 +513,11 @@ def kl(
 
 K = check.kl_normals
 WRONG += [
+    Wrong(K, "a list", "should be a tensor, not list", (kl(reduce=lambda t: t.sum(-1).tolist()),)),
+    Wrong(K, "numpy", "should be a tensor, not ndarray",
+          (kl(reduce=lambda t: t.sum(-1).numpy()),)),
+    Wrong(K, "d hard-coded", "d is hard-coded", (kl(reduce=lambda t: t[:, 0] + t[:, 1]),)),
+    Wrong(K, "log10", "natural logarithm", (kl(log=lambda s, s0: (s0 / s).log10()),)),
     Wrong(K, "other way round", "the other way round",
           (lambda m, s, m0, s0: kl()(m0.expand_as(m), s0.expand_as(s), m, s),)),
     Wrong(K, "sign", "the sign is reversed", (kl(reduce=lambda t: -t.sum(-1)),)),
@@ -569,6 +580,19 @@ def stable_by_hand(j, q):
 
 I = check.importance_weighted  # noqa: E741
 WRONG += [
+    Wrong(I, "a list", "should be a tensor, not list",
+          (weighted(result=lambda w: (w.logsumexp(0) - math.log(len(w))).tolist()),)),
+    Wrong(I, "one shift for all images", "the result is infinite",
+          (weighted(result=lambda w: (w - w.max()).exp().mean(0).log() + w.max()),)),
+    Wrong(I, "log10", "natural logarithm",
+          (weighted(result=lambda w: w.logsumexp(0) - math.log10(len(w))),)),
+    Wrong(I, "K times n", "each image has its own mean",
+          (weighted(result=lambda w: w.logsumexp(0) - math.log(w.numel())),)),
+    Wrong(I, "harmonic", "upside down",
+          (weighted(result=lambda w: math.log(len(w)) - (-w).logsumexp(0)),)),
+    Wrong(I, "largest over K", "divided by K",
+          (weighted(result=lambda w: w.amax(0) - math.log(len(w))),)),
+    Wrong(I, "median", "not the median", (weighted(result=lambda w: w.median(0)[0]),)),
     Wrong(I, "ELBO", "a mean of *logarithms*", (weighted(result=lambda w: w.mean(0)),)),
     Wrong(I, "no 1/K", "1/K is missing", (weighted(result=lambda w: w.logsumexp(0)),)),
     Wrong(I, "divided by K", "inside the logarithm",

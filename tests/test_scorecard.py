@@ -68,5 +68,5 @@ def test_the_table_says_what_its_errors_mean_and_is_the_same_every_time():
     card = make_scorecard({"P(a<b)": 0.5}, {"P(a<b)": 0.4})
     table = show_scorecard(card)
     assert "P(a&lt;b)" in table.data
-    assert "of a mean in exact sd" in table.data
+    assert "error: of a probability relative in its odds<" in table.data
     assert table.data == show_scorecard(card).data

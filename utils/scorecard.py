@@ -8,11 +8,13 @@ from collections.abc import Collection, Mapping
 import pandas as pd
 from IPython.display import HTML
 
-CAPTION = "error: of a mean in exact sd, of an sd relative, of a probability relative in its odds"
 CAPTION_OF = {
-    "parameter": ", of a parameter relative",
-    "nats": ", of an ELBO or log-likelihood in nats",
-    "degrees": ", of an angle in degrees",
+    "E": "of a mean in exact sd",
+    "sd": "of an sd relative",
+    "P": "of a probability relative in its odds",
+    "parameter": "of a parameter relative",
+    "nats": "of an ELBO or log-likelihood in nats",
+    "degrees": "of an angle in degrees",
 }
 
 
@@ -79,8 +81,8 @@ def show_scorecard(scorecard: pd.DataFrame) -> HTML:
     """The scorecard as a table whose caption says what its errors mean."""
     style = scorecard.style.format("{:.3f}").format_index(escape="html")
     kinds = [kind_of_row(quantity) for quantity in scorecard.index]
-    caption = CAPTION + "".join(text for kind, text in CAPTION_OF.items() if kind in kinds)
-    style = style.set_caption(caption).set_uuid("scorecard")
+    caption = ", ".join(text for kind, text in CAPTION_OF.items() if kind in kinds)
+    style = style.set_caption(f"error: {caption}").set_uuid("scorecard")
     return HTML(style.to_html())
 
 

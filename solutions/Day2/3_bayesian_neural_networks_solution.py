@@ -560,8 +560,8 @@ def predict(weights, x):
 
 # %% [markdown]
 # First we want good places to start from. We take networks drawn from the prior, and optimise each
-# of them: minimise minus the log likelihood, minus the log prior. With a prior $\mathcal{N}(a,
-# s^2)$ for a weight $\theta$ the last is $(\theta - a)^2 / (2 s^2)$, up to a constant. For $a = 0$,
+# of them: minimise $-\ln p(y \mid \theta) - \ln p(\theta)$. With a prior $\mathcal{N}(a, s^2)$ for
+# a weight $\theta$ the second term is $(\theta - a)^2 / (2 s^2)$, up to a constant. For $a = 0$,
 # our prior, this is **maximum a posteriori** (*MAP*), in other words maximum likelihood with
 # *weight decay*. Networks trained like this from random starts are a **deep ensemble**, a popular
 # and simple way to uncertainty (Lakshminarayanan et al. 2017). We make one, to compare with.
@@ -656,7 +656,8 @@ mean_field_losses = inference.fit(
 # The ELBO of each start is the mean of $\ln p(y, \theta) - \ln q(\theta)$ over draws from its
 # guide. Pyro has both terms in traces: one of the guide, with a draw of $\theta$; and one of the
 # model *replayed*, which means that it takes the guide's values instead of drawing its own.
-# `compute_log_prob` adds the log density of each site to its node.
+# `compute_log_prob` adds the log density of each site to its node. The plate of the draws goes to
+# the left of the starts, which are dimension $-1$: it is dimension $-2$.
 
 
 # %%
@@ -813,7 +814,7 @@ plotting.curves(
         "aleatoric": (x_line, aleatoric),
         "their sum": (x_line, epistemic + aleatoric),
     },
-    marks={"gap": 0.0, "data": 5.0},
+    marks={"gap begins": 0.0, "gap ends": 5.0},
     xlabel="x",
     ylabel="variance",
     scale="log",
@@ -859,10 +860,11 @@ nuts_summary.loc[[f"h(x) | x = {value}" for value in ("-5", "2.5", "7.5")]].roun
 # the sum to fit the data. A guide with a full covariance has them. `AutoMultivariateNormal` knows
 # nothing of our plate (it would make one normal of all 16 starts together), so we write the guide
 # by hand: for each start, one normal over the vector $\boldsymbol{\theta}$ of all 47 weights, with
-# mean `loc` and covariance $L L^\top$. $L$ is a lower triangular matrix: a `scale` for each weight
-# times a matrix with ones on its diagonal. Then the vector is cut into the sites of the model,
-# which, given the vector, are fixed: `Delta` is the distribution of a value that is certain. The
-# vector itself is no site of the model; `is_auxiliary` says so.
+# mean `loc` and covariance $L L^\top$. $L$ is a lower triangular matrix: a `scale` for each weight,
+# which a constraint keeps positive, times `tril`, a matrix that another one keeps lower triangular
+# with ones on its diagonal (`unit_lower_cholesky`). Then the vector is cut into the sites of the
+# model, which, given the vector, are fixed: `Delta` is the distribution of a value that is certain.
+# The vector itself is no site of the model; `is_auxiliary` says so.
 
 
 # %%
@@ -927,7 +929,7 @@ plotting.elbo_curve(
         ],
         "full covariance (randomised starts)": [loss / starts for loss in full_losses],
     },
-    title="The average ELBO of the starts comes to rest",
+    title="The average ELBO of the starts nearly comes to rest",
 )
 
 # %% [markdown]
@@ -942,26 +944,28 @@ plotting.elbo_curve(
 # cell prints how many networks remain, with 150 draws from each start that is kept.) (Why equal
 # weights for the others? A difference of a few nats says how well a Gaussian fits its mode, more
 # than how much of the posterior is there. A refinement would be to fit the weights of the mixture,
-# too.) For comparison we mix the mean-field guides that started at the *same* randomised networks.
+# too.) For comparison we mix the mean-field guides of the *same* randomised networks, those whose
+# full covariance is kept.
 
 
 # %%
-def mixture(draws, elbos, each=150):
-    """Draws of the starts together, without those that fit badly: shape (kept * each, ...)."""
-    kept = elbos > elbos.max() - 10
+def mixture(draws, kept, each=150):
+    """Draws of the starts that are kept, taken together: shape (kept * each, ...)."""
     return {site: values[:each, kept].flatten(0, 1) for site, values in draws.items()}
 
 
+kept = full_elbos > full_elbos.max() - 10
 randomised = {site: values[:, starts:] for site, values in mean_field_draws.items()}
 ensembles = {
     "mean-field": mean_field,
-    "mean-field, mixture": mixture(randomised, mean_field_elbos[starts:]),
+    "mean-field, mixture": mixture(randomised, kept),
     "full covariance": {site: v[:, full_elbos.argmax()] for site, v in full_draws.items()},
-    "full covariance, mixture": mixture(full_draws, full_elbos),
+    "full covariance, mixture": mixture(full_draws, kept),
     "deep ensemble": deep_ensemble,
     "NUTS": nuts_draws,
 }
-print("networks in the mixture:", len(ensembles["full covariance, mixture"]["g.output.bias"]))
+networks = len(ensembles["full covariance, mixture"]["g.output.bias"])
+print(f"{kept.sum()} of {starts} starts are kept: {networks} networks in each mixture")
 
 places = torch.tensor([-13.0, -5.0, 2.5, 7.5, 13.0])
 means, sds = {}, {}
@@ -993,7 +997,8 @@ with torch.no_grad():
 levels = torch.tensor([0.025, 0.975])
 exact = torch.cat([functions["NUTS"].mean(0)[None], functions["NUTS"].quantile(levels, dim=0)])
 
-figure, axes = plt.subplots(2, 2, figsize=(8.8, 6.4), sharex=True, sharey=True)
+figure, axes = plt.subplots(2, 2, figsize=(8.8, 6.6), sharex=True, sharey=True)
+figure.suptitle("Each method's mean and 95% band; dashed: those of NUTS")
 shown = ("mean-field", "full covariance", "deep ensemble", "full covariance, mixture")
 for ax, name in zip(axes.flat, shown, strict=True):
     plotting.regression(
@@ -1026,15 +1031,15 @@ for ax, name in zip(axes.flat, shown, strict=True):
 #   point, which knows nothing of its own uncertainty. In the gap it has about a third of NUTS's
 #   width, as mean-field has.
 # - **The mixtures** have the width of each Gaussian, and the distances between them. In the gap
-#   that is what counts: even the mixture of mean-field guides is about twice as wide as the best
-#   one of them, and not much narrower than that of the full covariances. Correlations pay where
-#   there are data: there the mean-field mixture is more than one and a half times as wide as NUTS,
-#   the other by less than a fifth.
+#   that is what counts: even the mixture of mean-field guides is about twice as wide as the first
+#   row, and not much narrower than that of the full covariances (over the seeds 0 to 9 it had 0.76
+#   to 1.14 times its width). Correlations pay where there are data: there the mean-field mixture is
+#   more than one and a half times as wide as NUTS, the other by about a fifth at most.
 #
 # Two things distinguish the first row from the recommended one, the mixture of full covariances:
 # the guide, and the starts, plain or randomised. (The lines below the tables: what a single
 # mean-field guide reports in the gap is anything between a narrow and a wide band, depending on its
-# start; the one with the largest ELBO is narrow.) So do not read the difference of these two rows
+# start.) So do not read the difference of these two rows
 # as the worth of correlations. The rows *mean-field, mixture* and *full covariance, mixture* have
 # the same starts, and so have the gains in nats above.
 #
@@ -1125,6 +1130,7 @@ for ax, region in zip(axes, test, strict=True):
     )
     for k, level in enumerate(nominal):
         ax.plot([k + 0.55, k + 1.45], [level] * 2, color="0.35", lw=1, ls=":")
+        ax.axvline(k + 1.5, color="0.85", lw=0.8)
     ax.set_xticks([1, 2, 3], ["50%", "80%", "95%"])
     ax.set_ylim(0, 1.02)
     ax.get_legend().remove()
@@ -1133,7 +1139,7 @@ names = ["NUTS" if name == "exact" else name for name in names]
 _ = figure.legend(handles, names, loc="outside lower center", ncols=5)
 
 # %% [markdown]
-# (The dotted lines are where a calibrated forecaster would be.) In range everybody is not far off;
+# (The dotted lines are where a calibrated forecaster would be.) In range nobody is far off;
 # two heads and the deep ensemble, without a word for the line's uncertainty or nearly so, have
 # intervals that are too short, the other ones slightly too long. The log-likelihood of the mixture
 # is within a few hundredths of a nat of NUTS's, and NUTS's within a few of the truth's. The gap
@@ -1221,8 +1227,9 @@ def classifier(x, y):
 # %% [markdown]
 # `Categorical(logits=a)` has the probabilities $e^{a_k} / \sum_l e^{a_l}$, the *softmax* of $a$.
 # The guide is mean-field (a full covariance of 79,510 weights has three billion entries); it starts
-# at the plain network. Losses are divided by the number of images, which makes the gradients small
-# enough for the optimiser's clipping.
+# at the plain network. `poutine.scale` divides all log densities by the number of images, in the
+# model and in the guide (both, or the two terms of the ELBO would have different weights). That
+# makes the gradients small enough for the optimiser's clipping.
 
 # %%
 at_plain = {
@@ -1249,6 +1256,9 @@ digit_losses = [svi.step(images[batch], digits[batch]) for batch in batch_number
 plotting.elbo_curve(digit_losses, title="Per image: nearly flat")
 
 # %% [markdown]
+# Most of this nat per image is not misfit but the KL divergence of 79,510 weights from their
+# priors, divided by 60,000; how well the digits are predicted, the next table says.
+#
 # With 50 draws of all weights, the ensemble predicts in one call; large sets of images go through
 # in pieces, to save memory.
 
@@ -1398,7 +1408,7 @@ entropy = {
 }
 
 # %%
-figure, axes = plt.subplots(1, 2, figsize=(8.8, 3.8), sharey=True)
+figure, axes = plt.subplots(1, 2, figsize=(8.8, 3.8), sharex=True, sharey=True)
 for ax, name in zip(axes, methods, strict=True):
     plotting.histogram(
         {kind: entropy[name][kind] for kind in ("digits", "noise", "inverted")},
@@ -1460,12 +1470,13 @@ aurocs.round(4)
 # (Every third image, `[::3]`, for the comparison of all pairs needs memory: there are 11 million of
 # them even so.)
 #
-# The plain network is a good classifier of digits, and confident nonsense otherwise: the AUROC of
-# inverted images is *below* one half, so it is more sure of a negative than of a digit. Nearly all
-# noise and all negatives are beyond doubt not digits to the Bayesian network, and its accuracy is
-# no worse. Why is mean-field good enough here, when it failed in the gap? Pixels at the border are
-# 0 in all training images. Nothing is known of their weights, which keep their priors, independent
-# of all others: mean-field has *that* right. Noise and negatives have ink there, and so the
+# The plain network is a good classifier of digits, and for noise and negatives confident nonsense:
+# the AUROC of inverted images is *below* one half, so it is more sure of a negative than of a
+# digit. (Shuffled images it does tell apart, mostly.) Nearly all noise and all negatives are beyond
+# doubt not digits to the Bayesian network, and its accuracy is no worse. Why is mean-field good
+# enough here, when it failed in the gap? A likely reason: pixels at the border are 0 in all
+# training images. Nothing is known of their weights, which keep their priors, independent of all
+# others: mean-field has *that* right. Noise and negatives have ink there, and so the
 # networks disagree. Digits on their side have no ink there, and for them the advantage is much
 # smaller. That is the *between* of this problem: an image made of strokes in usual places.
 
@@ -1539,7 +1550,7 @@ rugged_losses = inference.fit(
 rugged_draws, rugged_elbos, error = draws_and_elbos(
     many_rugged, rugged_guide, x_rugged, y_rugged, n=200
 )
-rugged_draws = mixture(rugged_draws, rugged_elbos, each=200)
+rugged_draws = mixture(rugged_draws, rugged_elbos > rugged_elbos.max() - 10, each=200)
 show_elbos("full covariance:", rugged_elbos)
 print(f"standard error of each: {error.median():.1f}")
 
@@ -1570,7 +1581,7 @@ for k, (ax, group) in enumerate(zip(axes, ("non-African", "African"), strict=Tru
         bands={group: [functions.quantile(middle_90, dim=0)]},
         xlabel="ruggedness (100 m)",
         ylabel="log GDP per person (2000)" if k == 0 else "",
-        title=f"{group}: the mean curve, and 90% of all",
+        title=f"{group}: the mean, and 90% of the curves",
         start=k,
         ax=ax,
     )
@@ -1611,16 +1622,17 @@ conclusions = pd.DataFrame(
 conclusions.round(3)
 
 # %% [markdown]
-# The picture agrees with the morning's: falling outside Africa, rising inside, if anything. But the
-# statement that was 96% sure is now less probable than not. Several things have changed at once. A
-# curve may bend, so that the few very rugged countries no longer fix the slope among all others.
-# The lines have a flat prior, and the network's prior shrinks towards functions that are not steep.
-# The lines are fitted to each group apart, with a $\sigma$ of its own; the network has one
-# $\sigma$, and is shared by the groups, so that it has to be persuaded that Africa is different. We
-# have not measured which of these does how much. Nor is there a reference posterior here: it is the
-# same approximation as above, unchecked. None of the models is a mistake. But a conclusion that
-# depends so much on the model is, to that extent, the model's and not the data's; to compare models
-# is the way on, not to choose the one with the stronger conclusion.
+# The picture outside Africa agrees with the morning's: falling. Inside, the two questions do not
+# even agree on the sign: the best line more probably rises than not, the average slope does not.
+# And the statement that was 96% sure is now less probable than not. Several things have changed at
+# once. A curve may bend, so that the few very rugged countries no longer fix the slope among all
+# others. The lines have a flat prior, and the network's prior shrinks towards functions that are
+# not steep. The lines are fitted to each group apart, with a $\sigma$ of its own; the network has
+# one $\sigma$, and is shared by the groups, so that it has to be persuaded that Africa is
+# different. We have not measured which of these does how much. Nor is there a reference posterior
+# here: it is the same approximation as above, unchecked. None of the models is a mistake. But a
+# conclusion that depends so much on the model is, to that extent, the model's and not the data's;
+# to compare models is the way on, not to choose the one with the stronger conclusion.
 
 # %% [markdown]
 # ## 8. Scorecard
@@ -1628,8 +1640,8 @@ conclusions.round(3)
 # The guide that we recommend for a regression of this size, the mixture of full covariances, beside
 # NUTS. `sd[h]` is the epistemic standard deviation. In the table, the `error` of a mean is in units
 # of the exact `sd[y]` at the same $x$, that of a standard deviation is relative, that of a
-# log-likelihood is in nats, and that of a probability is the difference of the logarithms of its
-# odds. (The check judges a probability as such.)
+# log-likelihood is in nats, and that of a probability is the relative one of its odds, $p / (1 -
+# p)$. (The check judges a probability as such.)
 
 
 # %%
@@ -1661,7 +1673,7 @@ in_gap = scorecard.index.str.contains("x = 2.5", regex=False)
 show_scorecard(scorecard)
 
 # %% [markdown]
-# Where there are data the mixture is too wide, by 10% to 30% in the mean of $h$: its Gaussians
+# Where there are data the mixture is too wide, by 10% to 30% in `sd[h]`: its Gaussians
 # spread over weights that leave the function nearly unchanged. In the gap its width is a matter of
 # which modes the starts found: over the seeds 0 to 9 it was between 0.74 and 1.32 times that of
 # NUTS, and at least 1.8 times that of mean-field. So the two are judged apart: in range, standard

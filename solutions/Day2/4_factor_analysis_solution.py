@@ -192,10 +192,10 @@ print(f"images: {tuple(images.shape)}; pixels that are 0 in all of them: {never_
 # ### ✏️ Exercise 1: the model
 #
 # Write `factor_model`. `x` holds $n$ images, shape `(n, 784)`, `q` is the number of factors and
-# `mean` the mean image, where `b` starts. The parameters are `W`, initially
-# `0.1 * torch.randn(784, q)`, `b`, initially `mean`, and `sigma`, initially `torch.tensor(1.0)` (an
-# initial value is always a tensor) and always positive. The sites are `z` and `x`, in a plate over
-# the images, named `images`. The vector of one image is *one* event, for both sites.
+# `mean` the mean image, where `b` starts. The parameters are `W`, initially `0.1 * torch.randn(784,
+# q)`, `b`, initially a copy of `mean`, and `sigma`, initially `torch.tensor(1.0)` (an initial value
+# is always a tensor) and always positive. The sites are `z` and `x`, in a plate over the images,
+# named `images`. The vector of one image is *one* event, for both sites.
 #
 # <details><summary>Hint</summary>
 #
@@ -327,17 +327,19 @@ pd.DataFrame(
 # These are the shares of the gradients' entries that are beyond ±10. Our optimiser, `ClippedAdam`,
 # clips them there, as a safeguard against accidents. A gradient that is clipped at every step has
 # lost its size, and keeps its sign only. The cure: `poutine` holds Pyro's tools to change how a
-# model runs, and `poutine.scale` multiplies each of its log-densities by a number. With $1 / 400$
-# the loss is in nats *per image*, and can be compared whatever the size of the batch. Only the
-# gradient of $\sigma$ is still clipped, at the start, where 784 pixels say at once that 1 is far
-# too much. (A plate with a `subsample_size` does the opposite: it scales a minibatch up to all
-# data.)
+# model runs, and `poutine.scale` multiplies each of its log-densities by a number: those of the
+# model and those of the guide, or the two terms of the ELBO would have different weights. With
+# $1 / 400$ the loss is in nats *per image*, and can be compared whatever the size of the batch.
+# Only the gradient of $\sigma$ is still clipped, at the start, where 784 pixels say at once that 1
+# is far too much. (A plate with a `subsample_size` does the opposite: it scales a minibatch up to
+# all data.)
 #
 # ### The loop
 #
 # In view, with all its settings. A step takes 400 images at random; the learning rate decays from
-# 0.03 to 0.00005. `validation_enabled(False)` spares Pyro its checks of every value at every step,
-# which take time. The function returns the losses, and which images each step took.
+# 0.03 to 0.00005 (`lrd` is the factor of each step). `validation_enabled(False)` spares Pyro its
+# checks of every value at every step, which take time. The function returns the losses, and which
+# images each step took.
 
 
 # %%
@@ -377,8 +379,8 @@ for q in (2, 10, 50):
     elbos[q] = elbo_per_image(factor_model, factor_guide, images, q)
     fitted[q] = {name: pyro.param(name).detach().clone() for name in ("W", "b", "sigma", "V", "s")}
     print(f"q = {q:2}: ELBO per image {elbos[q]:.3f} nats")
-again = elbo_per_image(factor_model, factor_guide, images, q)
-print(f"q = {q:2}: with other draws  {again:.3f} nats")
+again = elbo_per_image(factor_model, factor_guide, images, 50)
+print(f"q = 50: with other draws  {again:.3f} nats")
 
 # %% [markdown]
 # Is that good? Nothing in these numbers says so. A log *density* of pixels may well be positive,
@@ -496,8 +498,8 @@ def log_likelihood(eigenvalues, v, q):
 check.log_likelihood(log_likelihood)
 
 # %% [markdown]
-# No other linear model with two factors can give the images a larger likelihood, and no ELBO can be
-# above it. Here is the line:
+# No other parameters of this model, with two factors and one $\sigma$, give the images a larger
+# likelihood, and no ELBO of this model can be above it. Here is the line, per image:
 
 # %%
 exact = {q: log_likelihood(eigenvalues, eigenvalues, q).item() for q in (2, 10, 50)}
@@ -784,7 +786,7 @@ print(f"q = 10, rotated on: {gap.item():.6f} nats per image")
 # principal axes, in order of their variance. Second: the fit, rotated on as above. Columns have no
 # order and no sign, so both are chosen to match: each axis has a column of its own, as in the
 # angles above. The number is the cosine of the angle between the two. Third row: the fit as it was,
-# in the same way. Last row: a random rotation.
+# in the same way. Last row: a random rotation, whose columns belong to no axis in particular.
 
 # %%
 rows = [matched(W) for W in (W_10, W_best.detach(), W_fit)]
@@ -815,7 +817,7 @@ plotting.image_grid(
 p = fitted[2]
 codes, digits = (test_images[:5000] - mean_image) @ p["V"].T, test_labels[:5000]
 plotting.latent_scatter(
-    codes, digits, title="Two factors, learned without labels: 0 and 1 stand apart, the rest mix"
+    codes, digits, title="Two factors, learned without labels: 0 and 1 stand out"
 )
 
 # %% [markdown]
@@ -830,8 +832,8 @@ pd.DataFrame({"recognised": shares}).rename_axis("digit").T.map("{:.0%}".format)
 
 # %% [markdown]
 # A guess in the dark is right for 10%. 0 and 1 are recognised although no label was used to learn
-# the two factors; most others lie on top of each other, 7 on 4 and 9. Two numbers are not enough
-# for ten digits.
+# the two factors, 3 and 4 half of the time; most others lie on top of each other, 7 on 4 and 9. Two
+# numbers are not enough for ten digits.
 
 # %% [markdown]
 # ## 8. What a linear decoder can draw
@@ -887,9 +889,10 @@ pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("q").r
 # %% [markdown]
 # With 50 numbers instead of 784 most digits can be read, with 2 hardly any. Plain PCA, which
 # projects the image on the principal axes, has the smallest error that any $q$ linear numbers can
-# have on the images they were learned from; the model is next to it. (It shrinks $\hat{\mathbf{z}}$
-# a little towards the prior, and so trades a little error for probability.) But the last column is
-# odd: ink is never negative. A linear function knows no bounds.
+# have on the images they were learned from; the model's is equal to three decimals. (It shrinks
+# $\hat{\mathbf{z}}$ a little towards the prior, and so trades a very little error for probability.)
+# But the last column is odd: ink is never negative. A linear function knows no bounds; the pictures
+# show what is below 0 as white.
 #
 # The real test of a generative model is what it *generates*. Draw $\mathbf{z}$ from the prior, and
 # look at $\mathbf{W} \mathbf{z} + \mathbf{b}$; in the last row the noise is there too, for a
@@ -1005,7 +1008,10 @@ columns = ["axes with variance", "best q", "held-out, best q", "q = 2", "q = 10"
 pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("images").round(4)
 
 # %% [markdown]
-# (A few hundred images vary along fewer axes than all of them.) With all 60,000 held-out likelihood
+# (500 images vary along 499 axes at most, all of them along more. With all 60,000 the test images
+# are a little *more* probable than the training images of section 6: they are a little easier. And
+# whoever wants to know how good the *chosen* model is needs a third set, for these images have
+# served to choose.) With all 60,000 held-out likelihood
 # takes nearly *every* axis along which the images vary at all. It has no reason to stop: no number
 # of factors makes a normal distribution of handwritten digits, so each further one is an
 # improvement, and 60,000 images are enough to learn it. But look at $\sigma$: less than a tenth of
@@ -1018,7 +1024,8 @@ pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("image
 #
 # Classical **factor analysis** gives every pixel a noise of its own, $\sigma_1, \dots,
 # \sigma_{784}$, which sounds like a remedy. In the code it is one word. (600 steps are enough to
-# see what happens, so its curve ends earlier.)
+# see what happens, with a learning rate that starts larger and ends larger; so its curve ends
+# earlier.)
 
 
 # %%
@@ -1043,7 +1050,9 @@ plotting.elbo_curve(
 )
 
 # %% [markdown]
-# Where does the gain come from? Noise of $\sigma_d$ instead of $\sigma$ raises the log density of a
+# Where the curve plunges now and then, a minibatch had an image with ink on a pixel that nearly
+# never has any, and that the model by then takes for certain. Where does the gain come from? Noise
+# of $\sigma_d$ instead of $\sigma$ raises the log density of a
 # pixel that it fits by about $\ln (\sigma / \sigma_d)$. By how many images have ink there:
 
 # %%

@@ -125,7 +125,7 @@ def gaussian_loss(answer) -> None:
     many = answer(*rows.args)
     if isinstance(many, Tensor) and not many.shape and isinstance(first, Tensor):
         fail(
-            "right or not for one network, but for three there should be three losses.",
+            "for three networks there should be three losses, and yours is one number.",
             "Take the mean over the last dimension only: .mean(-1).",
         )
 
@@ -359,6 +359,26 @@ def _regressor(transform=softplus, floor=0.01, scale=torch.sqrt, swap=False):
     return Variant()
 
 
+def _reject_wrong_event(regressor: PyroModule, x: Tensor, y: Tensor) -> None:
+    """Here the data are one event, not a plate: what the general checks advise would mislead."""
+    try:
+        without, given = (poutine.trace(regressor).get_trace(*a).nodes for a in ((x,), (x, y)))
+    except (RuntimeError, ValueError):  # the general checks say what is wrong
+        return
+    if "y" in given and "y" not in without:
+        fail(
+            "without data there is no site `y`, and then the model should draw one.",
+            "No `if`: obs=None does that.",
+        )
+    if "y" not in given:
+        return
+    if any(frame.vectorized for frame in given["y"]["cond_indep_stack"]):
+        fail(
+            "there is a plate around `y`; this time the vector of the data is one event.",
+            "Take the plate away, and use `.to_event(1)`.",
+        )
+
+
 @exercise("Exercise 3, the neural regressor")
 def neural_regressor(answer) -> None:
     x, y = torch.linspace(-9, 9, 7), torch.randn(7)
@@ -373,6 +393,14 @@ def neural_regressor(answer) -> None:
                 f"the network `self.{network}` is never called, and `self.{other}` is.",
                 "The mean is the output of self.h, the variance comes from self.g.",
             )
+
+    for name, value in zip(("mean", "variance"), returned, strict=True):
+        if isinstance(value, Tensor) and tuple(value.shape) == (7, 1):
+            fail(
+                f"`{name}` has shape (7, 1), and should have (7,).",
+                "The networks make a column of x themselves: give them x as it is.",
+            )
+    _reject_wrong_event(regressor, x, y)
 
     def variant(message, **changes):
         return Twin(_regressor(**changes), message)
@@ -521,6 +549,15 @@ def log_predictive(answer) -> None:
             "the sign is reversed.",
         ),
     ]
+    if isinstance(value, Tensor) and value.shape == y.shape:
+        shift = log_density(*ordinary.args).logsumexp(0) - value
+        divisor = shift.mean().exp().item()
+        a_number = shift.std() < 1e-3 and abs(divisor - round(divisor)) < 1e-2 * divisor
+        if a_number and round(divisor) not in (1, 4, 5, 6):
+            fail(
+                f"for 6 networks yours divides the sum of their densities by {divisor:.0f}.",
+                "M is the number of networks that come in, len(mean).",
+            )
     same_function(
         answer, _log_predictive, [ordinary], name="log_predictive", returns=("log_density",),
         twins=twins,
@@ -531,7 +568,10 @@ def log_predictive(answer) -> None:
             "right, but far from the data the densities are rounded to 0, and ln 0 is -inf.",
             "`.logsumexp(0)` on the log densities never leaves the logarithmic scale.",
         )
-    same_function(answer, _log_predictive, [far], name="log_predictive", returns=("log_density",))
+    same_function(
+        answer, _log_predictive, [far], name="log_predictive", returns=("log_density",),
+        hint="Far from the data any clamp, or small number added, is larger than the densities.",
+    )  # fmt: skip
 
 
 # ------------------------------------------------------------------- 5, epistemic and aleatoric
@@ -556,6 +596,8 @@ def variance_parts(answer) -> None:
     parts = answer(mean, variance)
     if isinstance(parts, tuple) and len(parts) == 2:
         for name, part in zip(("epistemic", "aleatoric"), parts, strict=True):
+            if isinstance(part, torch.return_types.median):
+                fail(f"`{name}` is no median: look at the formula.")
             _reject_if_no_tensor(name, part)
             shape = tuple(torch.as_tensor(part).shape) if part is not None else None
             if shape == (4000,):
@@ -598,6 +640,22 @@ def variance_parts(answer) -> None:
             epistemic(
                 lambda m, v: m.var(0) + v.mean(0),
                 "`epistemic` is the variance of h alone; you have the sum of both parts.",
+            ),
+            epistemic(
+                lambda m, v: m.var(0) / len(m),
+                "`epistemic` is the variance of h itself, not that of the mean of many h.",
+            ),
+            epistemic(
+                lambda m, v: m.var(0) * (len(m) - 1) / 499,
+                "`epistemic`: the number of networks is written into it; `.var(0)` counts them.",
+            ),
+            aleatoric(
+                lambda m, v: v.mean(0) * len(v) / 500,
+                "`aleatoric`: the number of networks is written into it; `.mean(0)` counts them.",
+            ),
+            aleatoric(
+                lambda m, v: v.sqrt().mean(0) ** 2,
+                "`aleatoric`: average the variances; you square the average of their roots.",
             ),
             epistemic(
                 lambda m, v: v.var(0), "`epistemic` is the variance of the *means* h, not of g."
@@ -833,6 +891,12 @@ def predictive_entropy(answer) -> None:
                 "`p` are probabilities already: no softmax.",
             ),
             Twin(of_average(lambda q: 1 - q.amax(-1)), "that is 1 - max p, not the entropy."),
+            Twin(lambda p: h(p.softmax(-1).mean(0)), "`p` are probabilities already: no softmax."),
+            Twin(
+                lambda p: h(p.sum(0) / 50),
+                "the number of networks, 50, is written into it: `.mean(0)` counts them.",
+            ),
+            Twin(lambda p: h(p.median(0)[0]), "the *mean* over the networks, not the median."),
             Twin(lambda p: h(p.sum(0)), "average over the networks, where you took the sum."),
             Twin(lambda p: h(p[0]), "that is the entropy of the first network alone."),
             Twin(of_average(lambda q: q.var(-1)), "that is the variance of the probabilities."),
@@ -863,7 +927,7 @@ def _auroc(digits: Tensor, others: Tensor, tie: float = 0.5) -> Tensor:
 
 @exercise("Exercise 8, one number for two histograms")
 def auroc(answer) -> None:
-    digits = torch.tensor([0.0, 0.0, 0.1, 0.4, 0.4, 1.7])
+    digits = torch.tensor([0.0, 0.0, 0.3, 0.4, 0.4, 1.7])
     others = torch.tensor([0.0, 0.3, 0.4, 0.9, 1.1, 1.6, 1.6, 1.70001, 2.2])
     calls = [call(digits, others), call(others[:4], digits), call(digits, digits + 3)]
 
@@ -874,6 +938,16 @@ def auroc(answer) -> None:
     value = answer(*calls[0].args)
     if value is not None and (value := torch.as_tensor(value)).shape:
         fail(f"that has shape {tuple(value.shape)}; asked is one number, a share of all pairs.")
+    ties = (others[:, None] == digits).float().mean()
+    hint = (
+        "Compare each of the others with each digit, `others[:, None] > digits`; divide by the "
+        "number of all pairs, whatever it is."
+    )
+    if value is not None and abs(value - _auroc(digits, others)) <= ties + 1 / len(digits):
+        hint = (
+            "Is every tie counted half, and nothing else? Ranks from argsort tell ties apart, as "
+            "if one were larger; a tie needs the average of the ranks."
+        )
     same_function(
         answer,
         _auroc,
@@ -881,8 +955,7 @@ def auroc(answer) -> None:
         name="auroc",
         returns=("area",),
         tolerance=1e-4,
-        hint="Is every tie counted half, and nothing else? Ranks from argsort tell ties apart, as "
-        "if one were larger; a tie needs the average of the ranks.",
+        hint=hint,
         twins=[
             Twin(
                 near_ties,

@@ -217,7 +217,10 @@ def _crash(error: Exception) -> str:
     if "to satisfy the constraint" in text:
         hint = ""
         if any(f"{kind}(lower_bound=0.0)" in text for kind in ("GreaterThan", "GreaterThanEq")):
-            hint = " It must be positive: exp or softplus makes it so."
+            hint = (
+                " It must be positive: are the arguments in the right order? If they are, "
+                "exp or softplus makes it so."
+            )
         elif "Interval(lower_bound=0.0, upper_bound=1.0)" in text:
             hint = " It must lie between 0 and 1: the sigmoid makes it so."
         parameter = text.partition("parameter ")[2].partition(" ")[0]
@@ -232,6 +235,11 @@ def _crash(error: Exception) -> str:
         return "a function of torch, like `torch.log`, takes a tensor; for a number: `math.log`."
     if "bitwise_xor" in text:
         return "`^` is no power in Python; the square of x is x**2."
+    if isinstance(error, KeyError) and "pyro.param(" in "".join(reader_line(error)):
+        return (
+            f"no parameter {text} has been made here. Take it from the arguments of the function, "
+            "or give pyro.param an initial value."
+        )
     if isinstance(error, NameError):
         return f"`{error.name}` has no value: it is misspelt, or was never assigned."
     if "'NoneType'" in text:
@@ -239,8 +247,9 @@ def _crash(error: Exception) -> str:
     if "Multiple sample sites named" in text:
         name = text.partition("named ")[2].strip("'")
         return (
-            f"two sites are named `{name}`, and every site needs a name of its own. "
-            'In a loop, put the number into it, as in f"temp_{t + 1}".'
+            f"two sites are named `{name}`, and every site needs a name of its own. In a loop over "
+            'time, put the number into it, as in f"temp_{t + 1}". Over data points, no loop: '
+            "`with pyro.plate(...):` takes all at once."
         )
     if "Boolean value of Tensor" in text:
         return (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -182,6 +183,15 @@ def _reject_without_constraint(name: str) -> None:
         )
 
 
+def _reject_scaled_plate(answer: Callable, args: tuple) -> None:
+    for name, site in poutine.trace(answer).get_trace(*args).nodes.items():
+        if site["type"] == "sample" and name in ("z", "x") and site["scale"] != 1.0:
+            fail(
+                f"the plate multiplies the log density of `{name}` by {site['scale']:g}.",
+                "This model is about the images that it gets: the plate's size is len(x).",
+            )
+
+
 def _reject_another_plate(answer: Callable, args: tuple) -> None:
     nodes = poutine.trace(answer).get_trace(*args).nodes
     for name in ("z", "x"):
@@ -224,6 +234,7 @@ def factor_model(answer) -> None:
             "Put its pyro.sample inside the plate.",
         )
     _shake(list(wanted))
+    _reject_scaled_plate(answer, (x, 3, mean))
     kept = mean.clone()
     same_model(
         answer,
@@ -305,6 +316,7 @@ def factor_guide(answer) -> None:
     if not torch.allclose(s, torch.ones_like(s), atol=1e-3):
         fail("`s` should start at 1, once for each factor.")
     _shake(list(wanted))
+    _reject_scaled_plate(answer, calls[0].args)
     same_guide(answer, _factor_model, calls)
     V = pyro.param("V").detach()
     if not pyro.param("V").requires_grad:
@@ -312,6 +324,8 @@ def factor_guide(answer) -> None:
 
     def variant(message: str, **changes: Callable) -> Twin:
         return Twin(lambda x, q, mean: _factor_guide(x, q, mean, **changes), message)
+
+    outside = getattr(inspect.unwrap(answer), "__globals__", {}).get("mean_image", mean.mean())
 
     same_model(
         answer,
@@ -341,6 +355,10 @@ def factor_guide(answer) -> None:
             variant(
                 "`z`: x̄ is the mean *image*, not a single number.",
                 loc=lambda x, V, mean: (x - mean.mean()) @ V.T,
+            ),
+            variant(
+                "`z`: x̄ is the argument `mean`, and you took a variable of the notebook.",
+                loc=lambda x, V, mean: (x - outside) @ V.T,
             ),
             variant(
                 "`z`: its mean does not depend on the image.",
@@ -377,7 +395,7 @@ def maximum_likelihood(answer) -> None:
     try:
         _same_maximum_likelihood(answer, [call(*_spectrum(9, 5), 2), call(*_spectrum(12, 7), 4)])
     except Exception:
-        values = torch.linspace(3.0, 0.5, PIXELS, **DOUBLE)
+        values = torch.linspace(3.0, 0.5, PIXELS, **DOUBLE) ** 2
         axes = torch.eye(PIXELS, **DOUBLE)[torch.randperm(PIXELS).cpu()]
         _reject_hard_coded(_same_maximum_likelihood, answer, call(values, axes, 3))
         raise
@@ -460,6 +478,10 @@ def _same_maximum_likelihood(answer: Callable, calls: Sequence[Call]) -> None:
                 "`sigma`: the mean is over the eigenvalues that are *left*, from q on.",
             ),
             sigma_twin(lambda v, q: v[q].sqrt(), "`sigma`: a mean over *all* that are left."),
+            sigma_twin(
+                lambda v, q: v[q:].median().sqrt(),
+                "`sigma`: the median is not the *mean* of those that are left.",
+            ),
             sigma_twin(
                 lambda v, q: v[2:].mean().sqrt(),
                 "`sigma`: the number of factors is the argument `q`, not always 2.",
@@ -552,10 +574,23 @@ def log_likelihood(answer) -> None:
     try:
         _same_log_likelihood(answer, calls)
     except Exception:
-        values = torch.linspace(3.0, 0.5, PIXELS, **DOUBLE)
+        values = torch.linspace(3.0, 0.5, PIXELS, **DOUBLE) ** 2
         many = call(values, values * (1.5 + torch.rand(PIXELS).to(values)), 3)
         _reject_hard_coded(_same_log_likelihood, answer, many)
         raise
+    values = torch.linspace(0.3, 0.01, PIXELS, **DOUBLE) ** 6  # all below 1e-3
+    dark = call(values, values * (0.5 + torch.rand(PIXELS).to(values)), 10)
+    result = outcome(answer, dark, "log_likelihood")
+    if not torch.isfinite(result):
+        fail(
+            f"right for a few pixels; for {PIXELS} pixels that hardly vary yours is {result}.",
+            "A product of so many small numbers is rounded to 0: add up logarithms instead.",
+        )
+    if not math.isclose(result.item(), _log_likelihood(*dark.args).item(), rel_tol=1e-6):
+        fail(
+            "right for large variances, but not for those near 0.",
+            "Is there a `clamp`, or a small number added? The formula has none.",
+        )
 
 
 def _same_log_likelihood(answer: Callable, calls: Sequence[Call]) -> None:
@@ -668,6 +703,18 @@ def _same_log_likelihood(answer: Callable, calls: Sequence[Call]) -> None:
             Twin(
                 lambda values, v, q: _log_likelihood(v, values, q),
                 "`eigenvalues` and `v` have changed places.",
+            ),
+            Twin(
+                lambda values, v, q: (
+                    -0.5 * (constant + right_c(values, q).log() + v * right_c(values, q)).sum()
+                ),
+                "the last term is v_j *divided* by c_j.",
+            ),
+            Twin(
+                lambda values, v, q: (
+                    -0.5 * (constant + right_c(values, q).log10() + v / right_c(values, q)).sum()
+                ),
+                "ln is the natural logarithm, `.log()`.",
             ),
             Twin(
                 lambda values, v, q: (
@@ -950,7 +997,14 @@ def exact_posterior(answer) -> None:
             "σ² is a factor of the covariance, not of the mean.",
         ),
     ]
+    every_entry = "σ² is added to *every* entry of WᵀW; σ² I, `sigma**2 * torch.eye(q)`, is not."
+    mean_twins.append(
+        mean_twin(lambda x, W, b, s: inverse(W.T @ W + s**2) @ W.T @ (x - b), every_entry)
+    )
     covariance_twins = [
+        covariance_twin(lambda W, s: s**2 * inverse(W.T @ W + s**2), every_entry),
+    ]
+    covariance_twins += [
         covariance_twin(lambda W, s, n=noise: s**2 * inverse(matrix(W, s, n)), text)
         for text, noise in both.items()
     ]

@@ -64,10 +64,25 @@ def same_model(
             _compare_gradients(answer, other, c)
 
     reject_unless_same(compare, reference, twins)
+    _reject_own_seed(answer, calls[0])
     for c in calls:
         theirs, mine = (_parameter_sites(_trace(model, c)) for model in (reference, answer))
         if common := {name: value for name, value in mine.items() if name in theirs}:
             _check_gradients(answer, common, c)
+
+
+def _reject_own_seed(answer: Callable, c: Call) -> None:
+    """Whatever random state it is called in, an answer that sets the seed leaves the same one."""
+    states = []
+    for seed in (1, 2):
+        pyro.set_rng_seed(seed)
+        _trace(answer, c)
+        states.append(torch.random.get_rng_state())
+    if torch.equal(*states):
+        fail(
+            "your function sets the seed, so that every call makes the same draws.",
+            "Inference needs new draws each time: set the seed once, outside.",
+        )
 
 
 def _parameter_sites(trace: Trace) -> dict[str, Tensor]:
@@ -402,6 +417,11 @@ def _diagnose(name: str, mine: dict[str, dict], theirs: dict[str, dict]) -> list
                 f"`{name}`: logits= takes the linear predictor itself.",
                 "The sigmoid is applied inside; use it only with probs=.",
             ]
+    if not differing and fn.event_dim > other.event_dim:
+        return [
+            f"`{name}`: .to_event({fn.event_dim}) makes one event of the data points, too.",
+            "The plate is there for these: count the dimensions of one data point only.",
+        ]
     shown = [key for key in differing if key not in ("probs",)] or differing
     if shown:
         return [
@@ -543,6 +563,8 @@ def same_guide(
         _check_parameters(answer, mine_trace, c)
         if best_elbo is not None:
             _check_elbo(answer, model, c, best_elbo, elbo_tolerance)
+    if not isinstance(answer, AutoGuide):
+        _reject_own_seed(answer, calls[0])
 
 
 def _compare_guide_site(name: str, site: dict, other: dict) -> None:

@@ -23,6 +23,7 @@ from utils.checks.engine import (
     call,
     exercise,
     fail,
+    outcome,
     same_function,
     scorecard_within,
 )
@@ -78,8 +79,8 @@ def decoder(answer) -> None:
         )
     if 300 in sum(sizes, ()):
         fail(
-            "300 is written in your code, and a call with another `hidden` ignores it.",
-            "Use the argument.",
+            "a call with another `hidden` still makes layers of 300 units.",
+            "Use the argument `hidden`: neither the number 300, nor `settings`.",
         )
     if sizes != wanted:
         fail(
@@ -490,7 +491,9 @@ def encoder(answer) -> None:
             fail(f"`{name}` has all outputs of the network; it should have half of them.")
         if isinstance(value, Tensor) and tuple(value.shape) == (6, 1, 2):
             fail(f"`{name}` should have shape (n, d); yours has a dimension of size 1.")
-    if isinstance(sd, Tensor) and (sd <= 0).any():
+    if isinstance(sd, Tensor) and isinstance(mean, Tensor) and (sd <= 0).any():
+        if (mean > 0).all():
+            fail("`mean` and `sd` have changed places: return the mean first.")
         fail(
             "`sd` has entries that are not positive, and a standard deviation has to be.",
             "What does the formula apply to the second half?",
@@ -516,6 +519,7 @@ def encoder(answer) -> None:
             for message, changes in variants
         ]
 
+    outside = getattr(answer.forward, "__globals__", {}).get("mean_image", 0.5)
     inputs = [
         ("the mean image is not subtracted.", {"centre": lambda x, m: x}),
         ("the mean image is subtracted from x, not added.", {"centre": lambda x, m: x + m}),
@@ -525,6 +529,10 @@ def encoder(answer) -> None:
             {"centre": lambda x, m: x - x.mean(0)},
         ),
         ("x̄ is an image, not a single number.", {"centre": lambda x, m: x - m.mean()}),
+        (
+            "x̄ is self.mean_image, what the encoder was given, not a variable of the notebook.",
+            {"centre": lambda x, m: x - outside},
+        ),
         (
             "the halves have changed places: the mean is the first.",
             {"halves": lambda h: h.chunk(2, -1)[::-1]},
@@ -551,7 +559,10 @@ def encoder(answer) -> None:
             extra = twins(
                 1,
                 [
-                    ("the floor 0.0001 is missing.", {"scale": softplus}),
+                    (
+                        "0.0001 is added to the softplus; yours lacks it, or cuts off there.",
+                        {"scale": softplus},
+                    ),
                     (
                         "exp is positive, too, but the formula says softplus, plus 0.0001.",
                         {"scale": torch.exp},
@@ -717,13 +728,23 @@ def _kl(mean, sd, mean_0, sd_0, log=None, square=None, constant=-0.5, reduce=Non
     return terms.sum(-1) if reduce is None else reduce(terms)
 
 
+def _reject_other_than_tensor(name: str, value: Any) -> None:
+    if not isinstance(value, Tensor):
+        fail(
+            f"`{name}` should be a tensor, not {type(value).__name__}.",
+            "The next cells go on with it as a tensor: no `.tolist()`, `.numpy()`, and no loop "
+            "that makes a list.",
+        )
+
+
 @exercise("Exercise 6, the KL divergence of two normal distributions")
 def kl_normals(answer) -> None:
     calls = [
         call(torch.randn(n, d), 0.2 + torch.rand(n, d), torch.randn(d), 0.7 + torch.rand(d))
         for n, d in ((5, 3), (4, 2))
     ]
-    result = answer(*calls[0].args)
+    result = outcome(answer, calls[0], "kl_normals")
+    _reject_other_than_tensor("kl", result)
     if isinstance(result, Tensor) and tuple(result.shape) == (5, 3):
         fail("that is one number for each entry of z; the divergence of an image is their sum.")
     if isinstance(result, Tensor) and not result.ndim:
@@ -752,6 +773,11 @@ def kl_normals(answer) -> None:
                 lambda *args: -_kl(*args), "the sign is reversed; a divergence is never negative."
             ),
             variant("the mean over the entries is not their sum.", reduce=lambda t: t.mean(-1)),
+            variant(
+                "d is hard-coded: z has as many entries as `mean` has columns.",
+                reduce=lambda t: t[:, :2].sum(-1),
+            ),
+            variant("ln is the natural logarithm, `.log()`.", log=lambda s, s0: (s0 / s).log10()),
             variant("the ½ at the end is missing.", constant=0.0),
             variant("the ½ at the end is subtracted, not added.", constant=0.5),
             variant("at the end stands ½, and yours is 1.", constant=-1.0),
@@ -828,9 +854,12 @@ def importance_weighted(answer) -> None:
     calls = []
     for K, n, level in ((7, 4, -3.0), (12, 3, -140.0), (9, 5, -1000.0)):
         calls.append(call(level + 2 * torch.randn(K, n), -1.0 + torch.randn(K, n)))
+    far_apart = torch.tensor([-3.0, -2000.0])  # two images, the second much less probable
+    calls.append(call(far_apart + 2 * torch.randn(8, 2).double(), torch.randn(8, 2).double()))
     result = answer(*calls[0].args)
     if result is None:
         fail("`log_p` is None.", "Does your function end in a `return`?")
+    _reject_other_than_tensor("log_p", result)
     if isinstance(result, Tensor) and tuple(result.shape) == (7,):
         fail("yours is one number for each draw, and the sum should run over the draws, dim 0.")
     if isinstance(result, Tensor) and tuple(result.shape) == (7, 4):
@@ -861,6 +890,19 @@ def importance_weighted(answer) -> None:
         Twin(on(lambda w: w.amax(0)), "that is the largest weight alone."),
         Twin(on(lambda w: (w.logsumexp(0) - size(w)).exp()), "that is p(x); its log is asked for."),
         Twin(on(lambda w: w.sum(0)), "that is a sum of *logarithms*."),
+        Twin(
+            on(lambda w: w.logsumexp(0) - math.log10(len(w))),
+            "ln is the natural logarithm, math.log.",
+        ),
+        Twin(
+            on(lambda w: w.logsumexp(0) - math.log(w.numel())),
+            "K is the number of draws alone: each image has its own mean.",
+        ),
+        Twin(
+            on(lambda w: -(-w).logsumexp(0) + size(w)), "the fraction is upside down: p is above q."
+        ),
+        Twin(on(lambda w: w.amax(0) - size(w)), "that is the largest weight alone, divided by K."),
+        Twin(on(lambda w: w.median(0)[0]), "a mean of the weights, not the median."),
         Twin(lambda j, q: _iw(q, j), "the fraction is upside down: p is above q."),
         Twin(lambda j, q: -_iw(j, q), "the sign is reversed."),
         Twin(lambda j, q: _iw(j, 0 * q), "q is missing: the draws come from it, not from a grid."),
