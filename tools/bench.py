@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import functools
 import os
 import platform
 import statistics
@@ -276,10 +277,12 @@ def autoencoder_fits(n_images: int | None = None) -> Iterator[Row]:
     """The notebook's two fits, each whole and once, and what they reach."""
     notebook = autoencoder_notebook(n_images)
     test_images, _ = load_mnist(train=False, binarise="sample", seed=0)
-    for d, epochs in notebook["settings"]["epochs"].items():
+    settings = notebook["settings"]
+    for d, epochs in settings["epochs"].items():
         pyro.set_rng_seed(0)
         vae = notebook["deep"](d)
-        time_of_fit = seconds(lambda vae=vae, epochs=epochs: notebook["fit"](vae, epochs))
+        fit = functools.partial(notebook["fit"], vae, epochs, rate=settings["rate"][d])
+        time_of_fit = seconds(fit)
         elbo = notebook["elbo_per_image"](vae, test_images).mean().item()
         yield f"{d}", f"{epochs}", time_of_fit, f"{elbo:.2f}"
 

@@ -93,6 +93,7 @@ if in_colab:
     os.chdir(root)
 sys.path.insert(0, str(root))
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # so that two notebooks can share a processor
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # on Linux: some 10 µs awake, then asleep
 os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")  # what Apple's GPU lacks runs on the CPU
 
 import matplotlib.pyplot as plt

@@ -93,6 +93,7 @@ if in_colab:
     os.chdir(root)
 sys.path.insert(0, str(root))
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # so that two notebooks can share a processor
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # on Linux: some 10 µs awake, then asleep
 os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")  # what Apple's GPU lacks runs on the CPU
 
 import matplotlib.pyplot as plt
@@ -1031,10 +1032,10 @@ for ax, name in zip(axes.flat, shown, strict=True):
 #   point, which knows nothing of its own uncertainty. In the gap it has about a third of NUTS's
 #   width, as mean-field has.
 # - **The mixtures** have the width of each Gaussian, and the distances between them. In the gap
-#   that is what counts: even the mixture of mean-field guides is about twice as wide as the first
-#   row, and not much narrower than that of the full covariances (over the seeds 0 to 9 it had 0.76
-#   to 1.14 times its width). Correlations pay where there are data: there the mean-field mixture is
-#   more than one and a half times as wide as NUTS, the other by about a fifth at most.
+#   that is what counts: even the mixture of mean-field guides is twice as wide as the first row,
+#   and three quarters as wide as that of the full covariances (over the seeds 0 to 9 it had 0.76 to
+#   1.14 times the width of the latter). Correlations pay where there are data: there the mean-field
+#   mixture is more than one and a half times as wide as NUTS, the other by about a fifth at most.
 #
 # Two things distinguish the first row from the recommended one, the mixture of full covariances:
 # the guide, and the starts, plain or randomised. (The lines below the tables: what a single
