@@ -32,7 +32,7 @@ from tools import notebooks
 from utils.data import load_gap_posterior, load_mnist
 from utils.device import course_device
 
-ROUNDS = 9
+ROUNDS = 25
 Row = tuple[str | float, ...]
 
 
@@ -114,17 +114,20 @@ def notebook_times() -> Iterator[Row]:
         yield f"{source.parent.name}/{source.stem}", time.perf_counter() - began
 
 
-def mnist_times() -> Iterator[Row]:
-    """First and second call in a fresh process, the files being unpacked already."""
+def mnist_times(processes: int = 5) -> Iterator[Row]:
+    """First and second call in a fresh process: medians over several, after one to warm up."""
     code = (
         "import time; from utils.data import load_mnist\n"
         "for _ in range(2):\n"
         "    began = time.perf_counter(); load_mnist(); print(time.perf_counter() - began)"
     )
-    load = [sys.executable, "-c", code]
-    subprocess.run(load, check=True, capture_output=True, cwd=notebooks.ROOT)
-    done = subprocess.run(load, check=True, capture_output=True, text=True, cwd=notebooks.ROOT)
-    yield from zip(("first call", "second call"), map(float, done.stdout.split()), strict=True)
+    times = []
+    for _ in range(processes + 1):
+        load = [sys.executable, "-c", code]
+        done = subprocess.run(load, check=True, capture_output=True, text=True, cwd=notebooks.ROOT)
+        times.append([float(line) for line in done.stdout.split()])
+    medians = map(statistics.median, zip(*times[1:], strict=True))
+    yield from zip(("first call", "second call"), medians, strict=True)
 
 
 def step_times() -> Iterator[Row]:
