@@ -288,6 +288,14 @@ def test_a_long_table_repeats_its_head_and_a_long_list_counts_on():
     assert f'<ol><li value="{first.html.count("<li") + 1}">' in second.html
 
 
+def test_two_tables_with_the_same_head_remain_two():
+    table = "| name | value |\n| --- | --- |\n| a | 1 |\n"
+    html = slides.markdown(f"{table}\n<!-- -->\n\n{table}").find_all("table")
+    blocks = [block for one in html for block in slides.table_blocks(one)]
+    (page,) = pagination.paginate(blocks)
+    assert page.html.count("<table") == page.html.count("</table>") == 2
+
+
 def test_a_block_that_is_too_tall_is_named():
     group = Group("<ul>", "</ul>")
     with pytest.raises(ValueError, match="wwww"):

@@ -52,7 +52,7 @@ TALL = re.compile(r"\\(d?frac|sum|int|prod|Bigl|left|hat|underbrace)(?![a-zA-Z])
 BROAD = ("formula", "code", "output", "row", "picture")  # what a sentence leads to
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # two tables with the same head are two
 class Group:
     """What consecutive blocks share: a list, or a table with the head that each slide repeats."""
 
