@@ -193,10 +193,11 @@ print(f"images: {tuple(images.shape)}; pixels that are 0 in all of them: {never_
 # ### ✏️ Exercise 1: the model
 #
 # Write `factor_model`. `x` holds $n$ images, shape `(n, 784)`, `q` is the number of factors and
-# `mean` the mean image, where `b` starts. The parameters are `W`, initially `0.1 * torch.randn(784,
-# q)`, `b`, initially a copy of `mean`, and `sigma`, initially `torch.tensor(1.0)` (an initial value
-# is always a tensor) and always positive. The sites are `z` and `x`, in a plate over the images,
-# named `images`. The vector of one image is *one* event, for both sites.
+# `mean` the mean image, where `b` starts. The parameters are `W`, initially
+# `0.1 * torch.randn(784, q)`, `b`, initially a copy of `mean`, and `sigma`, initially
+# `torch.tensor(1.0)` (an initial value is always a tensor) and always positive. The sites are `z`
+# and `x`, in a plate over the images, named `images`. The vector of one image is *one* event, for
+# both sites.
 #
 # <details><summary>Hint</summary>
 #
