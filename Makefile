@@ -16,16 +16,16 @@ lab: .venv/student  ## open the course in JupyterLab
 test: .venv/maintainer  ## lint, execute every notebook, run all tests
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile
 
 notebooks: .venv/maintainer  ## make the notebooks from their sources (ONLY=part_of_a_name)
-	$(BIN)/python -m tools.notebooks --only "$(ONLY)"
+	$(BIN)/python -m tools.build --only "$(ONLY)"
 
 slides: .venv/maintainer  ## make a deck of slides from each notebook and each day (ONLY=Day1, TO=folder)
 	$(BIN)/python -m tools.slides --only "$(ONLY)" --to "$(TO)"
 
 assignments: .venv/maintainer  ## make what nbgrader hands out and grades (see grading/README.md)
-	$(BIN)/python -m tools.assignments
+	$(BIN)/python -m tools.build --assignments
 
 seeds: .venv/maintainer  ## execute every solution with SEED = 0 ... 9 (slow)
 	$(BIN)/python -m tools.seeds --only "$(ONLY)"
@@ -35,7 +35,7 @@ format: .venv/maintainer  ## format and lint the Python sources
 	$(BIN)/ruff check --fix
 
 bench: .venv/maintainer  ## measure the times that README quotes, and keep them in tools/bench.md
-	$(BIN)/python -m tools.bench --to tools/bench.md
+	$(BIN)/python -m tools.bench > tools/bench.md
 
 clean:  ## remove the environment and caches
 	rm -rf .venv .pytest_cache .ruff_cache

@@ -18,35 +18,22 @@ from jupyter_server.serverapp import list_running_servers
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 NAMES = ("google-chrome", "google-chrome-stable", "chromium", "chromium-browser")
-HOW_TO_GET_ONE = (
-    "there is no Chromium or Chrome: install one (Debian: `apt-get install chromium`; elsewhere "
-    "`.venv/bin/playwright install chromium`), and the course is tried in a real browser, too"
-)
 
 
 def find_browser(downloaded: str) -> str:
-    """The browser to test with: the one that Playwright downloaded, or one on the PATH.
-
-    Args:
-        downloaded: where Playwright would put its own, which need not exist.
-
-    Raises:
-        pytest.skip.Exception: there is none; the message says how to get one.
-    """
-    if Path(downloaded).is_file():
-        return downloaded
-    if program := next(filter(None, map(shutil.which, NAMES)), None):
+    """The browser that Playwright downloaded, or one on the PATH; skips the test without one."""
+    found = downloaded if Path(downloaded).is_file() else None
+    if program := found or next(filter(None, map(shutil.which, NAMES)), None):
         return program
-    pytest.skip(HOW_TO_GET_ONE)
+    pytest.skip(
+        "there is no Chromium or Chrome: install one (Debian: `apt-get install chromium`; elsewhere"
+        " `playwright install chromium`), and the course is tried in a real browser, too"
+    )
 
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """A headless browser for which no name but the machine's own leads anywhere.
-
-    Raises:
-        pytest.skip.Exception: there is none; the message says how to get one.
-    """
+    """A headless browser for which no name but the machine's own leads anywhere."""
     local = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"
     with sync_playwright() as playwright:
         program = find_browser(playwright.chromium.executable_path)
@@ -66,24 +53,19 @@ def jupyterlab(folder: Path, home: Path, timeout: float = 60) -> Iterator[tuple[
     """
     personal = ("JUPYTER", "IPYTHON", "XDG_", "MPL")
     env = {name: value for name, value in os.environ.items() if not name.startswith(personal)}
-    for name in ("CONFIG", "DATA", "RUNTIME"):
-        env[f"JUPYTER_{name}_DIR"] = str(home / name.lower())
-    env["MPLCONFIGDIR"] = matplotlib.get_cachedir()  # where this process has listed the fonts
+    env |= {
+        f"JUPYTER_{kind}_DIR": f"{home}/{kind.lower()}" for kind in ("CONFIG", "DATA", "RUNTIME")
+    }
+    env |= {"HOME": str(home), "MPLCONFIGDIR": matplotlib.get_cachedir()}  # it has listed the fonts
     settings = home / "config" / "labconfig" / "page_config.json"
     settings.parent.mkdir(parents=True)
     news = "@jupyterlab/apputils-extension:announcements"
     settings.write_text(json.dumps({"disabledExtensions": {news: True}}), encoding="utf-8")
     log = home / "jupyterlab.log"
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
     with log.open("w", encoding="utf-8") as output:
-        # Without a port it takes the first one that is free.
-        server = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"],
-            cwd=folder,
-            env=env | {"HOME": str(home)},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
+        streams = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": subprocess.STDOUT}
+        server = subprocess.Popen(command, cwd=folder, env=env, **streams)
     try:
         end = time.monotonic() + timeout
         while not (found := list(list_running_servers(env["JUPYTER_RUNTIME_DIR"]))):
@@ -92,11 +74,11 @@ def jupyterlab(folder: Path, home: Path, timeout: float = 60) -> Iterator[tuple[
             time.sleep(0.1)
         yield found[0]["url"], found[0]["token"]
     finally:
-        server.terminate()  # and it ends its kernels
+        server.terminate()  # and it ends its kernels, which takes two seconds
         try:
-            server.wait(30)
+            server.wait(5)
         except subprocess.TimeoutExpired:
-            server.kill()
+            server.kill()  # its kernels notice that, and end
             server.wait()
 
 
@@ -118,9 +100,8 @@ def keeping_evidence(page: Page, folder: Path, name: str) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         with suppress(Error):  # a browser that has crashed has nothing left to show
             page.screenshot(path=picture, timeout=10_000)
-            error.add_note(f"The page when it failed: {picture}")
-        with suppress(Error):
             page.context.tracing.stop(path=trace)
+            error.add_note(f"The page when it failed: {picture}")
             error.add_note(f"How it came to that: playwright show-trace {trace}")
         raise
     page.context.tracing.stop()

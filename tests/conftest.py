@@ -6,8 +6,10 @@ import os
 from pathlib import Path
 
 os.environ["MPLBACKEND"] = "agg"
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch, as in the setup cell
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch, as utils.start does
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+if "PYTEST_XDIST_WORKER" in os.environ:  # as many processes as cores: one thread each
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Kernels and other child processes: see offline/sitecustomize.py. This process: pytest-socket.
 os.environ["PYTHONPATH"] = str(Path(__file__).parent / "offline")
 

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -30,22 +29,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 DEVICE = torch.device("lazy", 0)  # as CUDA's, its tensors' device has an index, 0
 
-aten = torch.ops.aten
-COPIES = {aten.copy_.default, aten._to_copy.default}
-INDEXING = {
-    aten.index.Tensor,
-    aten.index_put.default,
-    aten.index_put_.default,
-    aten._index_put_impl_.default,
-}
-TAKES_ONE_NUMBER = {  # from the CPU, though not pointwise by its tag
-    aten.masked_fill.Tensor,
-    aten.masked_fill_.Tensor,
-    aten.index_fill.int_Tensor,
-    aten.index_fill_.int_Tensor,
-    aten.fill.Tensor,
-    aten.fill_.Tensor,
-}
+COPIES = {"copy_", "_to_copy"}
+INDEXING = {"index", "index_put", "index_put_", "_index_put_impl_"}
+FILLING = {"masked_fill", "index_fill", "fill"}  # with a number, though not pointwise by their tags
 
 
 class PretendTensor(Tensor):
@@ -56,14 +42,9 @@ class PretendTensor(Tensor):
 
     @staticmethod
     def __new__(cls, inner: Tensor) -> PretendTensor:
-        made = Tensor._make_wrapper_subclass(
-            cls,
-            inner.shape,
-            strides=inner.stride(),
-            storage_offset=inner.storage_offset(),
-            dtype=inner.dtype,
-            device=DEVICE,
-        )
+        layout = {"strides": inner.stride(), "storage_offset": inner.storage_offset()}
+        kind = {"dtype": inner.dtype, "device": DEVICE}
+        made = Tensor._make_wrapper_subclass(cls, inner.shape, **layout, **kind)
         made.inner = inner
         return made
 
@@ -108,13 +89,8 @@ class PretendTensor(Tensor):
     def __setitem__(self, key: Any, value: Any) -> None:
         super().__setitem__(_with_tensors(key), value)
 
-    def new_tensor(self, data: Any, *, dtype=None, device=None, requires_grad=False) -> Tensor:
-        return torch.tensor(
-            data,
-            dtype=dtype or self.dtype,
-            device=device or self.device,
-            requires_grad=requires_grad,
-        )
+    def new_tensor(self, data: Any, **options) -> Tensor:
+        return torch.tensor(data, **{"dtype": self.dtype, "device": self.device} | options)
 
     def __repr__(self, *, tensor_contents=None) -> str:
         end = ", requires_grad=True)" if self.requires_grad and self.is_leaf else ")"
@@ -180,29 +156,20 @@ def _run(func: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
             f"Expected a '{DEVICE.type}' device type for generator but found 'cpu' ({func})"
         )
     result = func(*inner_args, **inner_kwargs)
-    # A copy to a tensor of the CPU returns that tensor.
-    if not lands_there or (func is aten.copy_.default and result is args[0]):
-        return result
-    return wrap(result)
+    into_cpu = func.overloadpacket.__name__ == "copy_" and result is args[0]
+    return wrap(result) if lands_there and not into_cpu else result
 
 
 def _may_mix(func: Any, args: tuple, others: list[Tensor]) -> bool:
     """Whether CUDA would take these tensors of the CPU together with its own."""
-    if func in COPIES:
+    name, into_own = func.overloadpacket.__name__, isinstance(args[0], PretendTensor)
+    if name in COPIES:
         return True
-    if func in INDEXING:
-        values = [args[2]] if len(args) > 2 else []
-        return isinstance(args[0], PretendTensor) and all(
-            isinstance(v, PretendTensor) or v.ndim == 0 for v in values
-        )
-    if any(other.ndim for other in others) or not _takes_numbers(func):
-        return False
-    return isinstance(args[0], PretendTensor) or not func._schema.is_mutable
-
-
-@cache
-def _takes_numbers(func: Any) -> bool:
-    return func in TAKES_ONE_NUMBER or torch.Tag.pointwise in func.tags
+    if name in INDEXING:
+        return into_own and all(isinstance(v, PretendTensor) or v.ndim == 0 for v in args[2:3])
+    takes_numbers = torch.Tag.pointwise in func.tags or name.removesuffix("_") in FILLING
+    only_numbers = not any(other.ndim for other in others)
+    return takes_numbers and only_numbers and (into_own or not func._schema.is_mutable)
 
 
 class _PretendMode(TorchDispatchMode):

@@ -10,9 +10,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser import NAMES, find_browser, jupyterlab, keeping_evidence
-from tools.notebooks import ROOT
 
-EVIDENCE = ROOT / "build" / "browser"
 PATIENCE = 60_000  # milliseconds for whatever the page has to show; it normally needs a few seconds
 
 # The blank of the first exercise: all but the last line is pasted, and the last line is typed.
@@ -27,22 +25,22 @@ SALES = 'pyro.sample("sales", dist.Poisson(softplus(alpha + beta * ({} - 20))), 
 
 
 @pytest.fixture
+def lab(root, tmp_path) -> Iterator[tuple[str, str]]:
+    """JupyterLab on a copy of what a student needs, at a path with a space in its name."""
+    course = tmp_path / "the course"
+    for folder in ("Day1", "utils", "checks"):
+        shutil.copytree(root / folder, course / folder)
+    shutil.copytree(root / "data", course / "data", ignore=shutil.ignore_patterns("MNIST"))
+    with jupyterlab(course, tmp_path / "home") as running:
+        yield running
+
+
+@pytest.fixture
 def page(browser) -> Iterator[Page]:
     with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
         context.set_default_timeout(PATIENCE)
         expect.set_options(timeout=PATIENCE)
         yield context.new_page()
-
-
-@pytest.fixture
-def lab(tmp_path) -> Iterator[tuple[str, str]]:
-    """JupyterLab on a copy of what a student needs, at a path with a space in its name."""
-    course = tmp_path / "the course"
-    for folder in ("Day1", "utils"):
-        shutil.copytree(ROOT / folder, course / folder)
-    shutil.copytree(ROOT / "data", course / "data", ignore=shutil.ignore_patterns("MNIST"))
-    with jupyterlab(course, tmp_path / "home") as running:
-        yield running
 
 
 class Notebook:
@@ -73,45 +71,37 @@ class Notebook:
         for key in ("End", "Shift+Home"):
             self.page.keyboard.press(key)
 
+    def run_and_read(self, text: str) -> list[str]:
+        """Run the cell; return the lines below it, of which the first starts with this text."""
+        output = self.run().locator(".jp-OutputArea-output").first
+        expect(output).to_contain_text(text)
+        lines = output.inner_text().strip().splitlines()
+        assert lines[0].startswith(text)
+        return lines
 
-def finished(cell: Locator) -> Locator:
-    """The cell, which has run."""
-    expect(cell.locator(".jp-InputPrompt")).to_have_text(re.compile(r"\[\d+\]"))
-    return cell
-
-
-def printed(cell: Locator, text: str) -> list[str]:
-    """The lines below the cell, of which the first one starts with this text."""
-    output = cell.locator(".jp-OutputArea-output").first
-    expect(output).to_contain_text(text)
-    lines = output.inner_text().strip().splitlines()
-    assert lines[0].startswith(text)
-    return lines
+    def run_and_see_a_picture(self) -> None:
+        picture = self.run().locator(".jp-OutputArea-output img").first
+        expect(picture).to_be_visible()
+        assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 300
 
 
-def assert_picture(cell: Locator) -> None:
-    picture = cell.locator(".jp-OutputArea-output img").first
-    expect(picture).to_be_visible()
-    assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 300
-
-
-def test_a_student_works_through_the_first_exercise(page, lab):
+def test_a_student_works_through_the_first_exercise(root, lab, page):
     address, token = lab
     asked = set()
     page.on("request", lambda request: asked.add(request.url))
     notebook = Notebook(page)
-    with keeping_evidence(page, EVIDENCE, "student"):
+    with keeping_evidence(page, root / "build" / "browser", "student"):
         page.goto(f"{address}lab/tree/Day1/3_ice_cream_shop.ipynb?token={token}")
         # What is run before the kernel is there, JupyterLab forgets.
         expect(page.get_by_role("button", name="| Idle")).to_be_visible()
         page.get_by_role("heading", name="The ice-cream shop").click()
 
-        notebook.run_up_to("def find_course")
-        setup = finished(notebook.run())
+        notebook.run()
+        setup = notebook.run()
+        expect(setup.locator(".jp-InputPrompt")).to_have_text(re.compile(r"\[\d+\]"))
         expect(setup.locator(".jp-OutputArea-output")).to_have_count(0)
-
         notebook.run_up_to("plotting.regression(")
-        assert_picture(notebook.run())
+        notebook.run_and_see_a_picture()
 
         notebook.run_up_to("Exercise 1: the shop")
         task = page.locator(".jp-Notebook-cell").filter(has_text="Exercise 1: the shop")
@@ -123,7 +113,7 @@ def test_a_student_works_through_the_first_exercise(page, lab):
 
         notebook.run_up_to("def shop_model(")
         exercise = notebook.run()
-        (_, *rest) = printed(notebook.run(), "✗ Exercise 1, the shop: still blank.")
+        (_, *rest) = notebook.run_and_read("✗ Exercise 1, the shop: still blank.")
         assert "Replace the line" in rest[0]
         assert len(rest) == 1, "a message, and no traceback"
 
@@ -132,27 +122,29 @@ def test_a_student_works_through_the_first_exercise(page, lab):
         page.keyboard.press("Enter")  # and the editor indents
         page.keyboard.type(SALES.format("sensor"))
         notebook.run()
-        (first, *rest) = printed(notebook.run(), "✗ Exercise 1, the shop: `sales` depends on")
+        (first, *rest) = notebook.run_and_read("✗ Exercise 1, the shop: `sales` depends on")
         assert "customers feel the true temperature" in first
         assert len(rest) <= 2, "a message, and no traceback"
 
         notebook.select_line(exercise, "dist.Poisson(")
         page.keyboard.type(SALES.format("temp"))
         notebook.run()
-        assert printed(notebook.run(), "✓") == ["✓ Exercise 1, the shop"]
-
+        assert notebook.run_and_read("✓") == ["✓ Exercise 1, the shop"]
         notebook.run_up_to("plotting.draw_model(")
-        assert_picture(notebook.run())
+        notebook.run_and_see_a_picture()
 
         notebook.run_up_to("losses_1 = inference.fit(")
-        fit = notebook.run()
-        output = fit.locator(".jp-OutputArea-output")
+        output = notebook.run().locator(".jp-OutputArea-output")
         expect(output.locator(".widget-hprogress")).to_be_visible()
         expect(output).to_contain_text(re.compile(r"100%.*600/600", re.DOTALL))
         expect(output).to_have_count(1)  # the widget, and no bar made of text
-
         elsewhere = [url for url in asked if not url.startswith((address, "data:", "blob:"))]
         assert elsewhere == []
+
+
+def crash(page: Page) -> None:
+    page.context.close()
+    raise ZeroDivisionError  # which the crash of the page does not hide
 
 
 def test_what_a_failing_page_showed_is_kept(page, tmp_path):
@@ -160,44 +152,22 @@ def test_what_a_failing_page_showed_is_kept(page, tmp_path):
     page.set_content("<h1>Out of ice cream</h1>")
     with pytest.raises(AssertionError) as failure, keeping_evidence(page, folder, "shop"):
         expect(page.get_by_role("heading")).to_have_text("Open", timeout=1)
-    picture, trace = folder / "shop.png", folder / "shop.zip"
-    assert picture.read_bytes().startswith(b"\x89PNG")
-    assert trace.read_bytes().startswith(b"PK")
-    notes = "\n".join(failure.value.__notes__)
-    assert str(picture) in notes
-    assert str(trace) in notes
-
-    with keeping_evidence(page, folder, "shop"):
-        pass
+    for file, magic in ((folder / "shop.png", b"\x89PNG"), (folder / "shop.zip", b"PK")):
+        assert file.read_bytes().startswith(magic)
+        assert str(file) in "\n".join(failure.value.__notes__)
+    with pytest.raises(ZeroDivisionError), keeping_evidence(page, folder, "shop"):
+        crash(page)
     assert list(folder.iterdir()) == [], "what an earlier failure left would mislead"
 
 
-def test_a_crashed_page_does_not_hide_its_failure(page, tmp_path):
-    def crash() -> None:
-        page.context.close()
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError), keeping_evidence(page, tmp_path, "crashed"):
-        crash()
-
-
 @pytest.mark.parametrize("name", NAMES)
-def test_a_browser_on_the_path_is_found(name, tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    program = tmp_path / name
-    program.touch(mode=0o755)
-    assert find_browser(str(tmp_path / "not downloaded")) == str(program)
-
-
-def test_the_browser_that_playwright_downloaded_comes_first(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    (tmp_path / "chromium").touch(mode=0o755)
-    downloaded = tmp_path / "downloaded"
-    downloaded.touch(mode=0o755)
-    assert find_browser(str(downloaded)) == str(downloaded)
-
-
-def test_without_a_browser_the_tests_are_skipped_and_say_how_to_get_one(tmp_path, monkeypatch):
+def test_a_browser_is_found_downloaded_or_on_the_path_and_else_the_tests_are_skipped(
+    name, tmp_path, monkeypatch
+):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(pytest.skip.Exception, match="apt-get install chromium"):
-        find_browser(str(tmp_path / "not downloaded"))
+        find_browser(str(tmp_path / "downloaded"))
+    (tmp_path / name).touch(mode=0o755)
+    assert find_browser(str(tmp_path / "downloaded")) == str(tmp_path / name)
+    (tmp_path / "downloaded").touch(mode=0o755)
+    assert find_browser(str(tmp_path / "downloaded")) == str(tmp_path / "downloaded")

@@ -2,353 +2,315 @@
 
 from __future__ import annotations
 
+import base64
+import inspect
 import json
+import shutil
 from pathlib import Path
 
 import nbformat
 import pytest
+from nbclient.exceptions import CellExecutionError
+from nbformat.v4 import new_output
 
-from tools import notebooks
+from tools import build
+from utils import data
 
-SOURCE = '''\
+ADDRESS = "https://github.com/some-body/a.course"
+SOURCE = """\
 # %% [markdown]
 # # Title
-#
-# ### ✏️ Exercise 1: twice
 
 # %% tags=["setup"]
-{setup}
+import sys
+
+sys.path.insert(0, "../..")
+from utils.start import *
+
+# %%
+import math
+
+from checks import first as check
+from utils.data import load_gap, load_gap_posterior
+
+seven = {"a": -7.0}
+
+
+def half(x):
+    return x / 2
+
+
+# %% [markdown]
+# ### ✏️ Exercise 1: twice
 
 # %%
 def double(x):
-    """Twice x."""
     ### BEGIN SOLUTION
-    return 2 * x
+    return 4 * half(x) * math.copysign(1, seven["a"] ** 2)
     ### END SOLUTION
 
 
 # %%
+check.double(double, print)
+
+# %% [markdown]
+# ## 2. A picture
+
+# %% tags=["picture=square"]
+import time
+
+from tqdm.auto import tqdm
+
+print(len(list(tqdm(range(5)))), flush=True)
+time.sleep(0.6)
 print(double(21))
-'''
+_ = plt.figure(figsize=(2, 2)).add_subplot(title="A square", xlabel="$x$", ylabel="")
+"""
+PY, IPYNB = (f"solutions/Day1/1_first_solution.{ending}" for ending in ("py", "ipynb"))
+FILES = {
+    PY: SOURCE,
+    "checks/first.py": "def double(answer, say):\n    say('✓' if answer(2) == 4 else 'a hint')\n",
+    "data/SHA256SUMS": "aa  gap.csv\nbb  gap_draws.npz\ncc  MNIST/digits.gz\n",
+    "utils/data.py": "def load_gap():\n    pass\n\n\ndef load_gap_posterior():\n    pass\n",
+    "utils/start.py": "import matplotlib.pyplot as plt\n\nfrom utils import plotting\n",
+    "utils/plotting.py": "STYLE = 'course.mplstyle'\n",
+    "utils/course.mplstyle": "axes.grid: True\n",
+    "utils/unused.py": "A = 1\n",
+}
 
 
 def publish(course: Path, repository: object, branch: object = "main") -> None:
     """Change the setting; JSON is TOML, as far as strings and numbers go."""
-    config = (
-        f"[tool.course]\nrepository = {json.dumps(repository)}\nbranch = {json.dumps(branch)}\n"
-    )
-    (course / "pyproject.toml").write_text(config)
+    setting = f"repository = {json.dumps(repository)}\nbranch = {json.dumps(branch)}\n"
+    (course / "pyproject.toml").write_text(f"[tool.course]\n{setting}")
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory) -> Path:
+    """A course of one notebook, built: with the only kernel of these tests."""
+    course = tmp_path_factory.mktemp("course")
+    for name, text in FILES.items():
+        (course / name).parent.mkdir(parents=True, exist_ok=True)
+        (course / name).write_text(text, encoding="utf-8")
+    publish(course, "")
+    assert build.build(course / PY, root=course) == "executed"
+    return course
 
 
 @pytest.fixture
-def course(tmp_path) -> Path:
-    (tmp_path / "solutions" / "Day1").mkdir(parents=True)
-    (tmp_path / "utils").mkdir()
-    (tmp_path / "utils" / "helper.py").write_text("A = 1\n")
-    (tmp_path / "tools").mkdir()
-    setup = 'import os\n\nREPOSITORY, BRANCH = "", ""\n'
-    (tmp_path / "tools" / "setup_cell.py").write_text(setup)
-    publish(tmp_path, "")
-    text = SOURCE.format(setup="pass")
-    (tmp_path / "solutions" / "Day1" / "1_first_solution.py").write_text(text)
-    return tmp_path
+def course(original, tmp_path) -> Path:
+    return shutil.copytree(original, tmp_path / "course")
 
 
 @pytest.fixture
-def source(course) -> Path:
-    (only,) = notebooks.sources(course)
-    return only
+def kernel(original, monkeypatch) -> list[str]:
+    """A stand-in for kernels, which knows the outputs of the original; it notes its runs."""
+    old = build.code_cells(nbformat.read(original / IPYNB, as_version=4))
+    runs = []
+
+    def run(notebook, folder):
+        runs.append(last := notebook.cells[-1].source)
+        if "1 / 0" in last:
+            raise CellExecutionError("traceback", "ZeroDivisionError", "by zero")
+        for cell, done in zip(build.code_cells(notebook), old, strict=False):
+            cell.outputs, cell.execution_count = done.outputs, done.execution_count
+        for word, name in (("stderr", "stderr"), ("million", "stdout")):
+            if word in last:
+                notebook.cells[-1].outputs.append(
+                    new_output("stream", name=name, text=word * 10**6)
+                )
+
+    monkeypatch.setattr(build, "run", run)
+    return runs
 
 
-@pytest.fixture
-def built(course, source) -> Path:
-    assert notebooks.build(source, root=course).startswith("executed")
-    return source
-
-
-def files(course: Path) -> dict[Path, tuple[bytes, int]]:
-    return {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in course.rglob("*") if p.is_file()}
+def content(course: Path) -> dict[Path, tuple[bytes, int]]:
+    files = (path for path in course.rglob("*.*") if path.is_file() and path.suffix != ".pyc")
+    return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
 
 
 def edit(path: Path, old: str, new: str) -> None:
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     assert old in text
-    path.write_text(text.replace(old, new))
+    path.write_text(text.replace(old, new), encoding="utf-8")
 
 
-def test_both_notebooks_are_made(course, built):
-    solution = nbformat.read(notebooks.solution_path(built), as_version=4)
-    student = nbformat.read(course / "Day1" / "1_first.ipynb", as_version=4)
+def notebooks(course: Path) -> list[nbformat.NotebookNode]:
+    return [nbformat.read(course / name, as_version=4) for name in (IPYNB, "Day1/1_first.ipynb")]
+
+
+def test_both_notebooks_are_made(course):
+    solution, student = notebooks(course)
     nbformat.validate(solution)
     nbformat.validate(student)
-    assert solution.cells[-1].outputs[0].text == "42\n"
-    assert "return 2 * x" in solution.cells[2].source
-    assert student.cells[2].source == (
-        'def double(x):\n    """Twice x."""\n    # YOUR CODE HERE\n'
-        '    raise NotImplementedError("Still blank: replace this line with your code.")'
-    )
-    assert all(not cell.get("outputs") for cell in student.cells)
-    assert [c.id for c in student.cells] == [c.id for c in solution.cells]
-    assert len({c.id for c in student.cells}) == len(student.cells)
-    assert student.cells[1].metadata.tags == ["setup"]
-    assert notebooks.out_of_step(built, course) == []
+    stub = build.STUB.replace("\n", "\n    ")
+    assert student.cells[4].source == f"def double(x):\n    {stub}"
+    assert solution.cells[5].outputs[0].text == "✓\n"
+    for given, solved in zip(student.cells, solution.cells, strict=True):
+        assert given.id == solved.id
+        assert given.source == solved.source or given is student.cells[4]
+        assert not given.get("outputs")
+        assert given.metadata == {k: v for k, v in solved.metadata.items() if k == "tags"}
+    assert len({cell.id for cell in student.cells}) == len(student.cells)
+    assert build.out_of_step(course / PY, course) == build.orphans(course) == []
 
 
-def both(source: Path) -> tuple[nbformat.NotebookNode, nbformat.NotebookNode]:
-    solution, student = notebooks.solution_path(source), notebooks.student_path(source)
-    return nbformat.read(solution, as_version=4), nbformat.read(student, as_version=4)
+def test_outputs_are_few_and_small_and_pictures_have_words(course):
+    printed, picture = notebooks(course)[0].cells[-1].outputs  # and no widget
+    assert printed.text == "5\n42.0\n"
+    assert picture.metadata["image/png"]["alt"] == "2. A picture: A square; $x$"
+    png = base64.b64decode(picture.data["image/png"])
+    assert png[25] == 3  # a palette
+    assert (course / "images" / "square.png").read_bytes() == png
 
 
-def test_the_setup_cell_comes_from_its_template(course, built):
-    expected = 'import os\n\nREPOSITORY, BRANCH = "", "main"'
-    for notebook in both(built):
-        assert notebook.cells[1].source == expected
-        assert notebook.cells[0].source.startswith("# Title")  # without badges
-    assert 'import os\n\nREPOSITORY, BRANCH = "", ""\n' in built.read_text()
+def test_an_answer_is_a_reference_with_what_it_needs(course):
+    reference = json.loads(build.references_path(course / PY).read_text(encoding="utf-8"))
+    needed = ["import math", "seven = {'a': -7.0}", "def half(x):", "    return x / 2"]
+    assert reference["context"] == ["from utils.start import *", *needed]
+    answer, check = (c.source.splitlines() for c in notebooks(course)[0].cells[4:6])
+    assert reference["exercises"] == {"double": {"cell": answer, "check": check}}
 
 
-def test_publishing_the_course_is_one_setting_and_executes_nothing(course, built):
-    before = files(course)
-    publish(course, "https://github.com/some-body/a.course", "spring/2026")
-    assert len(notebooks.out_of_step(built, course)) == 2
+EXECUTED = {  # file, old, new
+    "its code": (PY, "double(21)", "double(22)"),
+    "a module": ("utils/data.py", "pass", "return"),
+    "a module's module": ("utils/plotting.py", "STYLE", "LOOK"),
+    "a file that a module names": ("utils/course.mplstyle", "True", "False"),
+    "its data": ("data/SHA256SUMS", "bb", "dd"),
+    "an output": (IPYNB, "42.0", "43.0"),
+    "a notebook with a cell less": (IPYNB, '"cells": [', '"cells": [], "others": ['),
+    "a damaged notebook": (IPYNB, '"cells"', '"'),
+}
+NOT_EXECUTED = {
+    "its text": (PY, "# Title", "# A better title"),
+    "a hint": ("checks/first.py", "hint", "help"),
+    "another module": ("utils/unused.py", "A", "B"),
+    "other data": ("data/SHA256SUMS", "cc", "dd"),
+    "points": (PY, "# %%\ncheck", "# %% points=2\ncheck"),
+    "the student's notebook": ("Day1/1_first.ipynb", "Title", "Titel"),
+    "the solution's text": (IPYNB, "Title", "Titel"),
+    "a reference": ("checks/references/first.json", "half", "whole"),
+    "a picture": ("images/square.png", "", ""),
+}
 
-    assert notebooks.build(built, root=course) == "up to date, not executed"
-    assert notebooks.out_of_step(built, course) == []
-    solution, student = both(built)
-    for notebook in (solution, student):
-        stamp = 'REPOSITORY, BRANCH = "https://github.com/some-body/a.course", "spring/2026"'
-        assert notebook.cells[1].source == f"import os\n\n{stamp}"
-    assert solution.cells[-1].outputs[0].text == "42\n"
-    assert notebooks.build(built, root=course) == "up to date, not executed"
 
-    publish(course, "")
-    assert notebooks.build(built, root=course) == "up to date, not executed"
-    assert {p for p, content in files(course).items() if content[0] != before[p][0]} == set()
+@pytest.mark.parametrize("change", [*EXECUTED, *NOT_EXECUTED])
+def test_what_executes_a_notebook_again(course, kernel, change):
+    before = content(course)
+    name, old, new = (EXECUTED | NOT_EXECUTED)[change]
+    if old:
+        edit(course / name, old, new)
+    else:
+        (course / name).write_bytes(b"another")
+    problems = build.out_of_step(course / PY, course)
+    assert bool(problems) == (change not in ("a hint", "another module", "other data"))
+    assert all("run `make notebooks`" in problem for problem in problems)
+    done = build.build(course / PY, root=course)
+    assert (done, len(kernel)) == (("executed", 1) if change in EXECUTED else ("not executed", 0))
+    after = content(course)
+    if name not in FILES:  # what is made is as it was
+        assert {path: old for path, (old, _) in before.items()} == {
+            path: new for path, (new, _) in after.items()
+        }
+    assert build.build(course / PY, root=course) == "not executed"
+    assert content(course) == after
 
 
-def test_badges_open_the_notebook_that_they_stand_in(course, built):
-    publish(course, "https://github.com/some-body/a.course", "spring/2026")
-    notebooks.build(built, root=course)
-    solution, student = both(built)
+def test_a_second_notebook_leaves_the_first_alone(course, kernel):
+    before = content(course)
+    second = course / "solutions" / "Day1" / "2_second_solution.py"
+    second.write_text(SOURCE.partition("# ## 2.")[0], encoding="utf-8")
+    build.build(second, root=course)
+    assert build.out_of_step(course / PY, course) == []
+    second.unlink()
+    for orphan in build.orphans(course):
+        orphan.unlink()
+    assert content(course) == before
+
+
+def test_publishing_the_course_is_one_setting_and_executes_nothing(course, kernel):
+    publish(course, f"{ADDRESS}.git/", "spring/2026")
+    assert len(build.out_of_step(course / PY, course)) == 2
+    assert build.build(course / PY, root=course) == "not executed"
+    solution, student = notebooks(course)
     assert student.cells[0].source == (
         "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
         "(https://colab.research.google.com/github/some-body/a.course/blob/spring/2026/"
         "Day1/1_first.ipynb)\n"
         "[![Open in Binder](https://mybinder.org/badge_logo.svg)]"
         "(https://mybinder.org/v2/gh/some-body/a.course/spring%2F2026"
-        "?labpath=Day1%2F1_first.ipynb)\n\n"
-        "# Title\n\n### ✏️ Exercise 1: twice"
+        "?labpath=Day1%2F1_first.ipynb)\n\n# Title"
     )
-    assert "/blob/spring/2026/solutions/Day1/1_first_solution.ipynb)" in solution.cells[0].source
-    assert "?labpath=solutions%2FDay1%2F1_first_solution.ipynb)" in solution.cells[0].source
-    assert "Open in Colab" not in built.read_text()
-
-
-@pytest.mark.parametrize("ending", ["", "/", ".git", ".git/"])
-def test_the_repository_may_be_written_as_a_browser_or_git_does(course, ending):
-    publish(course, f"https://github.com/some-body/a.course{ending}", "v1.2")
-    found = notebooks.publication(course)
-    assert found == notebooks.Publication("https://github.com/some-body/a.course", "v1.2")
+    assert f"/blob/spring/2026/{IPYNB})" in solution.cells[0].source
+    fetch = f"    !git clone --quiet --depth=1 --branch=spring/2026 {ADDRESS} course"
+    assert student.cells[1].source.splitlines()[3] == fetch
+    publish(course, "")
+    assert build.build(course / PY, root=course) == "not executed"
+    assert notebooks(course)[1].cells[0].source == "# Title"
 
 
 @pytest.mark.parametrize(
-    "repository",
+    ("repository", "branch"),
     [
-        "some-body/a.course",
-        "http://github.com/some-body/a.course",
-        "https://gitlab.com/some-body/a.course",
-        "https://github.com/some-body",
-        "https://github.com/some-body/a.course/tree/main",
-        'https://github.com/some-body/"; print("',
-        "git@github.com:some-body/a.course.git",
-        "https://github.com/some-body/a.course\n",
-        " ",
-        7,
+        *((f"{start}some-body/a.course", "main") for start in ("", "http://github.com/", "git@")),
+        *((f"https://github.com/{end}", "main") for end in ("a", 'a/"; print("', "a/b/c", "a/b\n")),
+        *(
+            (ADDRESS, name)
+            for name in ("", " ", "-b", "a b", "a..b", "a//b", "a/", 'a"b', "a\n", 1)
+        ),
+        *((" ", "main"), (7, "main")),
     ],
 )
-def test_an_odd_repository_is_refused(course, repository):
-    publish(course, repository)
-    with pytest.raises(notebooks.BuildError, match="must look like .https://github.com/OWNER/NAME"):
-        notebooks.publication(course)
+def test_an_odd_setting_is_refused_and_leaves_the_notebooks(course, kernel, repository, branch):
+    publish(course, repository, branch)
+    before = content(course)
+    with pytest.raises(build.BuildError, match=r"\[tool.course\] in pyproject.toml"):
+        build.build(course / PY, root=course, force=True)
+    assert content(course) == before
+    assert kernel == []
 
 
-@pytest.mark.parametrize("branch", ["", " ", "-b", "a b", "a..b", "a//b", "a/", 'a"b', "a\n", 1])
-def test_an_odd_branch_is_refused(course, branch):
-    publish(course, "https://github.com/some-body/a.course", branch)
-    with pytest.raises(notebooks.BuildError, match="name of a branch or a tag"):
-        notebooks.publication(course)
+@pytest.mark.parametrize(
+    ("message", "old", "new"),
+    [
+        ("not as many ### BEGIN", "    ### END SOLUTION\n", ""),
+        ("1_first_solution.py needs one setup cell", ' tags=["setup"]', ""),
+        ("the cell `import time`: invalid syntax", "print(double(21))", "print(1 1)"),
+        ("picture=circle draws nothing", "# %%\ncheck", '# %% tags=["picture=circle"]\ncheck'),
+        ("lower a figure's dpi", "time.sleep", "million = time.sleep"),
+        ("warns instead of just working: stderr", "time.sleep", "stderr = time.sleep"),
+        ("a cell fails with ZeroDivisionError: by zero", "double(21)", "double(1 / 0)"),
+    ],
+)
+def test_what_cannot_be_built_is_refused_and_leaves_the_notebooks(
+    course, kernel, message, old, new
+):
+    edit(course / PY, old, new)
+    before = content(course)
+    with pytest.raises(build.BuildError, match=message):
+        build.build(course / PY, root=course)
+    assert content(course) == before
 
 
-def test_an_odd_setting_leaves_the_notebooks(course, built):
-    before = files(course)
-    publish(course, "https://github.com/some-body")
-    with pytest.raises(notebooks.BuildError):
-        notebooks.build(built, root=course)
-    publish(course, "")
-    assert {p for p, content in files(course).items() if content[0] != before[p][0]} == set()
+def test_loaders_read_only_the_data_that_their_names_promise(monkeypatch):
+    seen, read = [], data._read
+    monkeypatch.setattr(data, "_read", lambda name: seen.append(name) or read(name))
+    for name, load in inspect.getmembers(data, inspect.isfunction):
+        if name.startswith("load_"):
+            load()
+            subject = name.removeprefix("load_").removesuffix("_posterior")
+            assert {file.lower().startswith(subject) for file in seen} == {True}
+            seen.clear()
 
 
-@pytest.mark.parametrize("config", ["[tool.course\n", None])
-def test_an_unreadable_setting_is_refused(course, config):
-    (course / "pyproject.toml").unlink()
-    if config:
-        (course / "pyproject.toml").write_text(config)
-    with pytest.raises(notebooks.BuildError, match="pyproject.toml cannot be read"):
-        notebooks.publication(course)
-
-
-def test_building_again_changes_nothing(course, built):
-    before = files(course)
-    assert notebooks.build(built, root=course) == "up to date, not executed"
-    assert files(course) == before
-
-
-def test_forced_execution_changes_nothing_either(course, built):
-    before = files(course)
-    assert notebooks.build(built, root=course, force=True).startswith("executed")
-    assert files(course) == before
-
-
-def test_a_change_of_prose_keeps_the_outputs(course, built):
-    edit(built, "# # Title", "# # A better title")
-    assert len(notebooks.out_of_step(built, course)) == 2
-    assert notebooks.build(built, root=course) == "up to date, not executed"
-    solution = nbformat.read(notebooks.solution_path(built), as_version=4)
-    assert solution.cells[0].source.startswith("# A better title\n")
-    assert solution.cells[-1].outputs[0].text == "42\n"
-    assert notebooks.out_of_step(built, course) == []
-
-
-@pytest.mark.parametrize("what", ["code", "utils"])
-def test_a_change_of_code_or_utils_executes_again(course, built, what):
-    if what == "code":
-        edit(built, "double(21)", "double(4)")
-    else:
-        (course / "utils" / "helper.py").write_text("A = 2\n")
-    (problem, *_) = notebooks.out_of_step(built, course)
-    assert "make notebooks" in problem
-    assert notebooks.build(built, root=course).startswith("executed")
-    assert notebooks.out_of_step(built, course) == []
-
-
-def test_an_edited_student_notebook_is_noticed_and_made_again(course, built):
-    student = notebooks.student_path(built)
-    edit(student, "Title", "Titel")
-    (problem,) = notebooks.out_of_step(built, course)
-    assert "Day1/1_first.ipynb" in problem
-    assert "make notebooks" in problem
-    notebooks.build(built, root=course)
-    assert notebooks.out_of_step(built, course) == []
-
-
-@pytest.mark.parametrize("damage", [b"", b"{", b"{}", b"\xff\xfe"])
-def test_a_damaged_notebook_is_made_again(course, built, damage):
-    notebooks.student_path(built).write_bytes(damage)
-    notebooks.solution_path(built).write_bytes(damage)
-    assert notebooks.out_of_step(built, course)
-    notebooks.build(built, root=course)
-    assert notebooks.out_of_step(built, course) == []
-
-
-@pytest.mark.parametrize("change", ["output", "cell"])
-def test_a_solution_that_was_saved_by_hand_is_executed_again(course, built, change):
-    path = notebooks.solution_path(built)
-    solution = nbformat.read(path, as_version=4)
-    if change == "output":
-        solution.cells[-1].outputs[0].text = "999\n"
-    else:
-        del solution.cells[-1]
-    nbformat.write(solution, path)
-    assert len(notebooks.out_of_step(built, course)) == 1
-    assert notebooks.build(built, root=course).startswith("executed")
-    assert nbformat.read(path, as_version=4).cells[-1].outputs[0].text == "42\n"
-
-
-def test_printed_lines_are_one_output_however_slowly_they_come(course, built):
-    edit(built, "print(double(21))", "import time; print(1, flush=True); time.sleep(0.6); print(2)")
-    notebooks.build(built, root=course)
-    (output,) = nbformat.read(notebooks.solution_path(built), as_version=4).cells[-1].outputs
-    assert output.text == "1\n2\n"
-
-
-def test_a_failing_cell_leaves_the_old_notebooks(course, built):
-    before = files(course)
-    edit(built, "double(21)", "double(1 / 0)")
-    with pytest.raises(notebooks.BuildError, match="ZeroDivisionError"):
-        notebooks.build(built, root=course)
-    after = files(course)
-    assert {p for p in before if before[p] != after[p]} == {built}
-
-
-def test_a_warning_fails_the_build(course, built):
-    edit(built, "print(double(21))", "import warnings; warnings.warn('old')")
-    with pytest.raises(notebooks.BuildError, match="old"):
-        notebooks.build(built, root=course)
-
-
-def test_a_progress_bar_is_not_frozen_in_the_outputs(course, built):
-    edit(built, "print(double(21))", "from tqdm.auto import trange; print(len(list(trange(5))))")
-    notebooks.build(built, root=course)
-    (output,) = nbformat.read(notebooks.solution_path(built), as_version=4).cells[-1].outputs
-    assert output.text == "5\n"
-
-
-def test_unpaired_markers_are_refused(source):
-    edit(source, "    ### END SOLUTION\n", "")
-    with pytest.raises(notebooks.BuildError, match=r"1_first_solution.py: 1 BEGIN and 0 END"):
-        notebooks.read_source(source)
-
-
-def test_a_source_without_setup_cell_is_refused(course, source):
-    edit(source, ' tags=["setup"]', "")
-    with pytest.raises(notebooks.BuildError, match="no setup cell"):
-        notebooks.build(source, root=course)
-
-
-def test_a_notebook_over_a_megabyte_is_refused(course, built):
-    edit(built, "print(double(21))", "print('x' * 2_000_000)")
-    with pytest.raises(notebooks.BuildError, match="lower a figure's dpi"):
-        notebooks.build(built, root=course)
-
-
-def test_a_notebook_without_source_is_noticed(course, built):
-    stray = course / "Day1" / "9_stray.ipynb"
-    stray.write_text("{}")
-    assert notebooks.orphans(course) == [stray]
-
-
-def test_command_line(capsys):
-    assert notebooks.main(["--check"]) == 0
-    assert "in step" in capsys.readouterr().out
-    assert notebooks.main(["--only", "no such notebook"]) == 2
+def test_command_line(course, monkeypatch, capsys):
+    monkeypatch.setattr(build, "sources", lambda: [course / PY])
+    monkeypatch.setattr(build.out_of_step, "__defaults__", (course,))
+    assert build.main(["--check"]) == 0
+    edit(course / PY, "# Title", "# A better title")
+    assert build.main(["--check"]) == 1
+    assert "Day1/1_first.ipynb is not what 1_first_solution.py makes" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        build.main(["--only", "no such notebook"])
     assert "no such notebook" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("options", [["--check"], []])
-def test_command_line_refuses_an_odd_setting(capsys, monkeypatch, options):
-    def refuse():
-        raise notebooks.BuildError("repository must look otherwise")
-
-    monkeypatch.setattr(notebooks, "publication", refuse)
-    assert notebooks.main(options) == 1
-    assert capsys.readouterr().err == "repository must look otherwise\n"
-
-
-def test_a_picture_is_kept_for_the_readme(source, course):
-    cell = '\n# %% tags=["picture=square"]\nfrom PIL import Image\n\nImage.new("L", (2, 2))\n'
-    edit(source, "print(double(21))\n", f"print(double(21))\n{cell}")
-    notebooks.build(source, root=course)
-    picture = course / "images" / "square.png"
-    assert picture.read_bytes().startswith(b"\x89PNG")
-    before = files(course)
-    notebooks.build(source, root=course)
-    assert files(course) == before
-    picture.write_bytes(b"another")
-    (problem,) = notebooks.out_of_step(source, course)
-    assert "images/square.png is not the picture in 1_first_solution.ipynb" in problem
-
-
-def test_a_picture_that_is_not_drawn_is_refused(source, course):
-    edit(source, "# %%\nprint", '# %% tags=["picture=square"]\nprint')
-    with pytest.raises(notebooks.BuildError, match="picture=square.* draws nothing"):
-        notebooks.build(source, root=course)

@@ -1,246 +1,163 @@
 """The notebooks in Colab: alone in an empty folder, with git and a clone of the course.
 
-Colab itself is not needed: kernels that have the module `google.colab` loaded stand in for it, and
-git takes what it is asked to fetch from GitHub out of a folder.
+Colab itself is not needed: the module `google.colab` stands in for it, and git takes what it is
+asked to fetch from GitHub out of a folder.
 """
 
 from __future__ import annotations
 
-import json
+import ast
 import os
 import shutil
 import subprocess
 import sys
 import types
-from collections.abc import Callable
 from pathlib import Path
 
-import matplotlib as mpl
-import nbformat
 import pytest
+from IPython.core.inputtransformer2 import TransformerManager
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell
 
-from tools import notebooks
-from tools.notebooks import ROOT, Publication
+from tools import build
+from utils import start
 
-COURSE = Publication("https://github.com/some-body/a.course", "spring/2026")
+NAME, BRANCH = "some-body/a.course", "spring/2026"
 
 
-def git(*arguments: str | Path) -> None:
+def git(*arguments: str | Path) -> str:
     identity = ("-c", "user.name=Nobody", "-c", "user.email=nobody@example.org")
-    subprocess.run(["git", *identity, *arguments], check=True, capture_output=True, timeout=60)
+    command = ["git", *identity, *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def published_course(tmp_path_factory) -> Path:
-    """What stands for github.com: the course as it is here, on one branch, and old on another."""
+    """What stands for github.com: the course as it is here, on one branch, and none on another."""
     work = tmp_path_factory.mktemp("working tree")
     git("init", "--quiet", "--initial-branch=main", work)
-    (work / "edition.txt").write_text("old")
-    git("-C", work, "add", ".")
-    git("-C", work, "commit", "--quiet", "--message=Old")
-    git("-C", work, "switch", "--quiet", "--create", COURSE.branch)
-    skip = shutil.ignore_patterns("__pycache__", "*-ubyte")
-    for folder in ("utils", "data"):
-        shutil.copytree(ROOT / folder, work / folder, ignore=skip)
-    (work / "edition.txt").write_text(COURSE.branch)
+    git("-C", work, "commit", "--quiet", "--allow-empty", "--message=Empty")
+    git("-C", work, "switch", "--quiet", "--create", BRANCH)
+    for folder in ("utils", "checks", "data"):
+        skip = shutil.ignore_patterns("__pycache__", "MNIST")
+        shutil.copytree(build.ROOT / folder, work / folder, ignore=skip)
     git("-C", work, "add", ".")
     git("-C", work, "commit", "--quiet", "--message=Spring")
     git("-C", work, "tag", "v1.0")
     github = tmp_path_factory.mktemp("github")
-    git("clone", "--quiet", "--bare", work, github / "some-body" / "a.course")
+    git("clone", "--quiet", "--bare", work, github / NAME)
     return github
 
 
 @pytest.fixture
 def github(published_course, tmp_path, monkeypatch) -> Path:
     """The same, to be changed; from here on git finds all of github.com in this folder."""
-    copy = tmp_path / "github"
-    shutil.copytree(published_course, copy, copy_function=_link)
+    folder = shutil.copytree(published_course, tmp_path / "github")
     monkeypatch.setenv("GIT_ALLOW_PROTOCOL", "file")
     monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
-    monkeypatch.setenv("GIT_CONFIG_KEY_0", f"url.file://{copy}/.insteadOf")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", f"url.file://{folder}/.insteadOf")
     monkeypatch.setenv("GIT_CONFIG_VALUE_0", "https://github.com/")
-    return copy
-
-
-def _link(source: str, target: str) -> None:
-    Path(target).hardlink_to(source)
+    return folder
 
 
 @pytest.fixture
 def content(tmp_path) -> Path:
-    """The empty folder in which Colab starts a notebook."""
-    folder = tmp_path / "content"
-    folder.mkdir()
-    return folder
-
-
-def named(part: str) -> Path:
-    return next(source for source in notebooks.sources() if part in source.stem)
-
-
-def opened(source: Path, *, student: bool, home: Publication = COURSE) -> NotebookNode:
-    """A notebook as the build makes it when the course is published there."""
-    notebook = notebooks.read_source(source)
-    for cell in filter(notebooks.is_setup, notebook.cells):
-        cell.source = notebooks.setup_cell()
-    notebook = notebooks.student_version(notebook) if student else notebook
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(notebooks, "publication", lambda root: home)
-        return notebooks.published(notebook, source)
-
-
-# ---------------------------------------------------------------------------- in this process
+    """The empty folder in which Colab starts a notebook; here its name is awkward."""
+    (tmp_path / "côntent of Ω").mkdir()
+    return tmp_path / "côntent of Ω"
 
 
 @pytest.fixture
-def run_setup_cell(content, monkeypatch) -> Callable[..., dict]:
-    """Run a notebook's setup cell here, as in Colab."""
-    monkeypatch.setitem(sys.modules, "google.colab", types.ModuleType("google.colab"))
+def opened(monkeypatch):
+    """A student's notebook, and its setup cell, as they are when the course is published."""
 
-    def run(home: Publication = COURSE) -> dict:
-        monkeypatch.chdir(content)  # where every kernel starts
+    def made(name: str = NAME, branch: str = BRANCH) -> tuple[NotebookNode, str]:
+        (source,) = (s for s in build.sources() if "bayesian_regression" in s.stem)
+        monkeypatch.setattr(build, "publication", lambda root: (name, branch))
+        notebook = build.published(build.student_version(build.read_source(source)), source)
+        return notebook, next(c.source for c in notebook.cells if "setup" in build.tags(c))
+
+    return made
+
+
+@pytest.fixture
+def run_setup_cell(content, opened, monkeypatch):
+    """Run a notebook's setup cell here, as in Colab; return where the course is."""
+    monkeypatch.setitem(sys.modules, "google.colab", types.ModuleType("google.colab"))
+    shell = types.SimpleNamespace(system=lambda command: subprocess.run(command, shell=True))
+
+    def run(*home: str) -> Path:
+        monkeypatch.chdir(content)
         monkeypatch.setattr(sys, "path", list(sys.path))
-        notebook = opened(notebooks.sources()[0], student=True, home=home)
-        (setup,) = filter(notebooks.is_setup, notebook.cells)
-        names: dict = {}
-        with mpl.rc_context():
-            exec(setup.source, names)
-        return names
+        cell = TransformerManager().transform_cell(opened(*home)[1])
+        exec(cell, {"get_ipython": lambda: shell})
+        return Path(sys.path[0])
 
     return run
 
 
-@pytest.mark.parametrize("version", [COURSE.branch, "v1.0"])
-def test_it_fetches_the_right_version_and_goes_there(run_setup_cell, github, content, version):
-    names = run_setup_cell(Publication(COURSE.repository, version))
-    assert names["root"] == content / "course" == Path.cwd()
-    assert (content / "course" / "edition.txt").read_text() == COURSE.branch
+@pytest.mark.parametrize("version", [BRANCH, "v1.0"])
+def test_it_fetches_a_branch_or_a_tag(github, run_setup_cell, content, version):
+    assert run_setup_cell(NAME, version) == content / "course"
     assert list(content.iterdir()) == [content / "course"]
-
-
-def test_the_second_time_it_needs_no_network(run_setup_cell, github, content):
-    run_setup_cell()
-    shutil.rmtree(github)
-    (content / "course" / "mine.txt").write_text("the student's own file stays")
-    assert run_setup_cell()["root"] == content / "course"
-    assert (content / "course" / "mine.txt").exists()
 
 
 @pytest.mark.parametrize(
-    ("repository", "branch", "reason"),
+    ("home", "reason", "left"),
     [
-        ("https://github.com/no-body/a.course", "main", "no-body/a.course"),
-        ("https://github.com/some-body/a.course", "autumn", "Remote branch autumn not found"),
+        (("no-body/a.course", "main"), "no-body/a.course' does not", None),
+        ((NAME, "autumn"), "Remote branch autumn not found", None),
+        ((NAME, BRANCH), "destination path 'course' already exists", "course/utils"),  # half of it
+        ((NAME, "main"), "", "course/.git"),  # no course at all
+        (("", "main"), "", None),  # not published
     ],
 )
-def test_a_wrong_repository_is_a_clear_error(
-    run_setup_cell, github, content, repository, branch, reason
-):
-    with pytest.raises(RuntimeError) as caught:
-        run_setup_cell(Publication(repository, branch))
-    message, _, git_says = str(caught.value).partition("Git says:")
-    assert f"could not be fetched from {repository}, branch {branch}." in message
-    assert "online" in message
-    assert reason in git_says
-    assert list(content.iterdir()) == []
-    assert run_setup_cell()["root"] == content / "course"  # after a mend it just works
-
-
-def test_a_repository_without_the_course_is_a_clear_error(run_setup_cell, github, content):
-    with pytest.raises(RuntimeError, match=r"a\.course, branch main, does not hold this course"):
-        run_setup_cell(Publication(COURSE.repository, "main"))
-    assert list(content.iterdir()) == []
-
-
-def test_an_interrupted_fetch_leaves_nothing(run_setup_cell, github, content, monkeypatch):
-    fetch = subprocess.run
-
-    def interrupt(command, **options):
-        fetch(command, **options)
-        shutil.rmtree(Path(command[-1], "data"))
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(subprocess, "run", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            run_setup_cell()
-    assert list(content.iterdir()) == []
-    assert (run_setup_cell()["root"] / "data").is_dir()
-
-
-def test_half_a_course_is_not_taken_for_a_whole_one(run_setup_cell, github, content):
-    (content / "course" / ".git").mkdir(parents=True)
-    with pytest.raises(FileExistsError, match="course is not the whole course: rename or delete"):
-        run_setup_cell()
-
-
-def test_a_course_that_is_not_published_is_a_clear_error(run_setup_cell):
-    with pytest.raises(FileNotFoundError, match="does not know its repository"):
-        run_setup_cell(Publication("", "main"))
-
-
-# ---------------------------------------------------------------------------- in a kernel
+def test_a_failure_is_a_clear_error(github, run_setup_cell, content, capfd, home, reason, left):
+    if "utils" in (left or ""):
+        (content / left).mkdir(parents=True)
+    with pytest.raises(AssertionError) as caught:
+        run_setup_cell(*home)
+    message = f"The course isn't in {content} or above. In Colab, ask your teacher for its link."
+    assert str(caught.value) == message
+    assert reason in capfd.readouterr().err
+    assert {path.name for path in content.iterdir()} == ({"course"} if left else set())
+    shutil.rmtree(content / "course", ignore_errors=True)
+    assert run_setup_cell() == content / "course"  # after a mend it just works
 
 
 PROBE = """\
-import json, utils
-print(json.dumps([str(root), str(Path.cwd()), utils.__path__[0]]))
+import os, utils
+hooks = get_ipython().events.callbacks["post_run_cell"].count(utils.start.explain_missing_name)
+print([utils.__path__[0], os.getcwd(), "torchvision" in sys.modules, hooks])
 """
 
 
-@pytest.fixture
-def colab(tmp_path, monkeypatch) -> None:
-    """New kernels look like Colab's: they start with `google.colab` loaded."""
-    package = tmp_path / "packages" / "google" / "colab"
-    package.mkdir(parents=True)
+def test_a_students_notebook_runs_twice(github, opened, content, monkeypatch):
+    """Up to its first blank, in a kernel like Colab's, which has `google.colab` loaded."""
+    package = github.parent / "packages" / "google" / "colab"
+    startup = github.parent / "ipython" / "profile_default" / "startup"
+    for folder in (package, startup):
+        folder.mkdir(parents=True)
     (package / "__init__.py").touch()
-    monkeypatch.setenv("PYTHONPATH", str(package.parents[1]), prepend=os.pathsep)
-    startup = tmp_path / "ipython" / "profile_default" / "startup"
-    startup.mkdir(parents=True)
     (startup / "colab.py").write_text("import google.colab\n")
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("PYTHONPATH", str(package.parents[1]), prepend=os.pathsep)
+    monkeypatch.setenv("IPYTHONDIR", str(startup.parents[1]))
 
-
-def assert_in_the_fetched_course(probe: NotebookNode, content: Path) -> None:
-    course = str(content / "course")
-    assert json.loads(probe.outputs[0].text) == [course, course, f"{course}/utils"]
-
-
-@pytest.mark.usefixtures("colab")
-def test_a_solution_runs_and_runs_again_without_a_network(github, content):
-    notebook = opened(named("probabilistic_models"), student=False)
-    (setup,) = filter(notebooks.is_setup, notebook.cells)
-    first_check = next(i for i, c in enumerate(notebook.cells) if c.source.startswith("check."))
-    new_cell = nbformat.v4.new_code_cell
-    notebook.cells = [
-        *notebook.cells[: first_check + 1],
-        new_cell(f"import shutil; shutil.rmtree({str(github)!r})"),
-        new_cell(setup.source),
-        new_cell(PROBE),
-    ]
-    notebooks.run(notebook, content)
-    assert "✓" in notebook.cells[first_check].outputs[0].text
-    assert_in_the_fetched_course(notebook.cells[-1], content)
-    assert list(content.iterdir()) == [content / "course"]
-
-
-@pytest.mark.usefixtures("colab", "github")
-def test_a_student_notebook_runs_up_to_the_first_blank(content):
-    notebook = opened(named("factor_analysis"), student=True)
-    setup = next(i for i, cell in enumerate(notebook.cells) if notebooks.is_setup(cell))
-    notebook.cells.insert(setup + 1, nbformat.v4.new_code_cell(PROBE))
+    notebook, setup = opened()
+    first = ["before = set(globals())", setup, "print(set(globals()) - before)"]
+    no_network = f"import shutil; shutil.rmtree({str(github)!r})"
+    first = [new_code_cell(code) for code in (*first, no_network, "tensor", PROBE)]
+    first[4].metadata["tags"] = ["raises-exception"]
+    notebook.cells = [*first, *notebook.cells]
     with pytest.raises(CellExecutionError) as stop:
-        notebooks.run(notebook, content)
+        build.run(notebook, content)
     assert stop.value.ename in ("NotImplementedError", "StillBlank"), stop.value
-    assert_in_the_fetched_course(notebook.cells[setup + 1], content)
-    # The digits were read from the fetched course, which is as it was.
-    changed = subprocess.run(
-        ["git", "status", "--porcelain", "--ignored", ":!*__pycache__"],
-        cwd=content / "course",
-        capture_output=True,
-        check=True,
-    )
-    assert changed.stdout == b""
+
+    names = {name for name in ast.literal_eval(first[2].outputs[0].text) if name[0] != "_"}
+    assert names == {"before", "sys", "Path", "near", "found", *start.__all__}
+    assert first[4].outputs[-1].text.startswith("`tensor` has no value")
+    course = content / "course"
+    expected = [f"{course}/utils", str(content), False, 1]
+    assert ast.literal_eval(first[5].outputs[0].text) == expected
+    assert git("-C", course, "status", "--porcelain", "--ignored", ":!*__pycache__") == ""

@@ -7,9 +7,8 @@ import subprocess
 
 import pytest
 
-from tools import notebooks, slides
+from tools import build
 
-MADE_LATER = "build/slides/"  # by `make slides`
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 
 
@@ -35,7 +34,7 @@ def test_every_link_leads_somewhere(root):
     for page in pages(root):
         for _, _, target in LINK.findall(page.read_text(encoding="utf-8")):
             file, _, anchor = target.partition("#")
-            if "://" in target or file.startswith(MADE_LATER):
+            if "://" in target:
                 continue
             goal = page.parent / file if file else page
             if not goal.exists() or (anchor and anchor not in anchors(goal)):
@@ -54,11 +53,11 @@ def test_every_picture_has_words_for_those_who_do_not_see_it(root):
     assert all(len(alt) > 40 for _, alt, _ in pictures)
 
 
-@pytest.mark.parametrize("source", notebooks.sources(), ids=lambda source: source.stem)
+@pytest.mark.parametrize("source", build.sources(), ids=lambda source: source.stem)
 def test_tables_list_every_notebook_with_its_time(root, source):
-    notebook = notebooks.read_source(source)
+    notebook = build.read_source(source)
     minutes = re.search(r"\*\*Time:\*\* (\d+) minutes", notebook.cells[0].source)[1]
-    student = notebooks.student_path(source)
+    student = build.student_path(source)
     for page, target in (
         (root / "README.md", student.relative_to(root).as_posix()),
         (student.parent / "README.md", student.name),
@@ -67,9 +66,3 @@ def test_tables_list_every_notebook_with_its_time(root, source):
             line for line in page.read_text(encoding="utf-8").splitlines() if f"]({target})" in line
         ]
         assert f"| {minutes} min |" in row
-
-
-@pytest.mark.parametrize("source", notebooks.sources(), ids=lambda source: source.stem)
-def test_the_readme_links_to_decks_by_their_names(root, source):
-    deck = slides.TARGET / f"{slides.name_of(source)}.html"
-    assert f"]({deck.relative_to(root).as_posix()})" in (root / "README.md").read_text("utf-8")

@@ -5,6 +5,8 @@ Neither can be built without a network; that they say what `make lab` says can b
 
 from __future__ import annotations
 
+import ast
+import importlib.metadata
 import json
 import re
 import subprocess
@@ -62,3 +64,24 @@ def test_the_container_is_an_official_python_that_fits(container, binder):
         "ms-python.python",
         "ms-toolsai.jupyter",
     }
+
+
+@pytest.mark.parametrize("folder", ["utils", "checks", "tools", "tests"])
+def test_every_imported_package_is_declared(root, folder):
+    files = [root / name for name in ("requirements.txt", "requirements-dev.txt")]
+    lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]
+    declared = {Requirement(line).name.lower() for line in lines if line[:1] not in "#-"}
+    declared.add("ipython")  # by `jupyter`
+    imported = set()
+    for source in (root / folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                imported.add(node.module.partition(".")[0])
+    providers = importlib.metadata.packages_distributions()
+    packages = {
+        name: {p.lower().replace("_", "-") for p in providers[name]}
+        for name in imported & providers.keys()
+    }
+    assert [name for name, by in packages.items() if not by & declared] == []

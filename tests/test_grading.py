@@ -1,4 +1,4 @@
-"""nbgrader: every solution is accepted, and marks are what the answers deserve."""
+"""nbgrader: what it is told about the notebooks, and that marks are what answers deserve."""
 
 from __future__ import annotations
 
@@ -7,229 +7,121 @@ import re
 import shutil
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook
+from nbgrader.nbgraderformat import MetadataValidator
+from nbgrader.preprocessors import CheckCellMetadata
 
-from tools import assignments, grading, notebooks
+from tools import build
 
-SOURCES = notebooks.sources()
-GRADED = "1_probability_distributions"  # the quickest to execute
-DAY = "Day1"
-each_source = pytest.mark.parametrize("source", SOURCES, ids=lambda s: s.stem)
-
-# --------------------------------------------------------------------------- what is graded
-
-
-def cell(source: str, **metadata) -> NotebookNode:
-    return nbformat.v4.new_code_cell(source, metadata=metadata)
-
-
-def exercise(number: int) -> NotebookNode:
-    return nbformat.v4.new_markdown_cell(f"Prose.\n\n### ✏️ Exercise {number}: a task\n\nMore.")
+SETUP = '# %% tags=["setup"]\nimport sys\n\nsys.path.insert(0, "COURSE")\n\n'
+EXERCISE = (
+    "# %% [markdown]\n# ### ✏️ Exercise {0}: a task\n\n"
+    "# %%\ndef answer_{0}():\n    ### BEGIN SOLUTION\n    return {0}\n    ### END SOLUTION\n\n\n"
+    "# %%{1}\ncheck.is_({0}, answer_{0})\n\n"
+)
+SCORECARD = "# %% [markdown]\n# ## 8. Scorecard\n\n# %%\ncheck.is_(1, answer_1)\n"
 
 
-def stamped(*cells: NotebookNode) -> list[NotebookNode | None]:
-    """What nbgrader is told about each code cell."""
-    notebook = nbformat.v4.new_notebook(cells=list(cells))
-    grading.stamp(notebook, blank=notebooks.BEGIN)
-    return [c.metadata.get("nbgrader") for c in notebook.cells if c.cell_type == "code"]
-
-
-BLANK = f"{notebooks.BEGIN}\nx = 1\n{notebooks.END}"
-SCORECARD = nbformat.v4.new_markdown_cell("## 8. Scorecard")
-
-
-def test_ids_come_from_the_headings():
-    cells = stamped(
-        cell("import os", tags=["setup"]),
-        cell("SEED = 0", tags=["parameters"]),
-        cell("from utils.checks import x as check"),
-        *(exercise(1), cell(BLANK), cell("check.first(x)")),
-        cell("print(x)"),
-        *(exercise(2), cell(BLANK), cell("y = 2\n" + BLANK), cell("check.second(x, y)")),
-        *(SCORECARD, cell("check.scorecard_within(scorecard)")),
-    )
-    ids = [c and c.grade_id for c in cells]
-    assert ids[:5] == ["setup", "parameters", None, "exercise_1", "check_1"]
-    assert ids[5:] == [None, "exercise_2", "exercise_2_2", "check_2", "check_scorecard"]
-    roles = {c.grade_id: (c.solution, c.grade, c.locked) for c in cells if c}
-    assert roles["setup"] == roles["parameters"] == (False, False, True)
-    assert roles["exercise_2_2"] == (True, False, False)
-    assert roles["check_2"] == roles["check_scorecard"] == (False, True, True)
-
-
-def test_points_are_one_or_what_the_source_says():
-    text = '# %% tags=["nbval-check-output"] points=2.5\ncheck.second(x)\n'
-    (second,) = notebooks.jupytext.reads(text, fmt="py:percent").cells
-    checks = stamped(exercise(1), cell("check.first(x)"), exercise(2), second)
-    assert [c.points for c in checks] == [1, 2.5]
-    assert "points" not in second.metadata
+@pytest.mark.parametrize("source", build.sources(), ids=lambda source: source.stem)
+def test_every_exercise_and_the_scorecard_give_points(source):
+    notebook = build.read_source(source)
+    MetadataValidator().validate_nb(notebook)
+    CheckCellMetadata().preprocess(notebook, {})  # ids are unique
+    cells = {c.metadata.nbgrader.grade_id: c for c in notebook.cells if "nbgrader" in c.metadata}
+    told = {grade_id: cell.metadata.nbgrader for grade_id, cell in cells.items()}
+    assert all(told[name].locked and not told[name].grade for name in ("setup", "parameters"))
+    graded = {grade_id for grade_id in told if told[grade_id].grade}
+    assert all(told[name].points > 0 and told[name].locked for name in graded)
+    answers = {grade_id.split("_")[1] for grade_id in told if told[grade_id].solution}
+    assert graded == {f"check_{part}" for part in (*answers, "scorecard")}
+    checks = {c.source for c in notebook.cells if c.source.startswith("check.")}
+    assert {cells[grade_id].source for grade_id in graded} == checks
 
 
 @pytest.mark.parametrize(
     ("cells", "message"),
     [
-        ([cell("check.first(x)")], "`check.first(x)` belongs to no exercise"),
-        ([cell("x = None\n" + BLANK)], "`x = None` belongs to no exercise"),
-        ([exercise(1), cell("check.a(x)"), cell("check.b(x)")], "`check.b(x)` is a second check"),
-        ([exercise(1), cell("x = 1", points=2)], "`x = 1` has points, and is no check"),
-        ([exercise(1), cell("check.a(x)", points=-1)], "points=-1 for `check.a(x)`"),
-        ([exercise(1), cell("check.a(x)", points="2")], "points='2' for `check.a(x)`"),
-        ([exercise(1), cell("check.a(x)", points=True)], "points=True for `check.a(x)`"),
+        ("# %%\ncheck.is_(1, x)\n", "`check.is_(1, x)`: no exercise before it"),
+        (
+            "# %%\nx = None\n### BEGIN SOLUTION\n### END SOLUTION\n",
+            "`x = None`: no exercise before",
+        ),
+        (SCORECARD + "\n# %%\ncheck.is_(2, x)\n", "`check.is_(2, x)`: a second check of one exerc"),
+        (EXERCISE.format(1, "") + "# %% points=2\nx = 1\n", "`x = 1`: points=2"),
+        *((EXERCISE.format(1, f" points={p}"), f"points={p}") for p in (-1, "'2'", "true")),
     ],
 )
-def test_what_cannot_be_graded_is_refused(cells, message):
-    with pytest.raises(ValueError, match=re.escape(message)):
-        stamped(*cells)
-
-
-def test_the_build_names_the_source_that_cannot_be_graded(tmp_path):
+def test_what_cannot_be_graded_is_refused(tmp_path, cells, message):
     source = tmp_path / "9_new_solution.py"
-    source.write_text("# %%\ncheck.first(x)\n")
-    with pytest.raises(notebooks.BuildError, match=r"9_new_solution\.py: `check\.first\(x\)`"):
-        notebooks.read_source(source)
+    source.write_text(SETUP + cells, encoding="utf-8")
+    with pytest.raises(build.BuildError, match=re.escape(message).replace("true", "True")):
+        build.read_source(source)
 
 
-# -------------------------------------------------------------------------- the assignments
-
-
-@pytest.fixture(scope="module")
-def course(tmp_path_factory) -> Path:
-    """A copy of the course with nbgrader's releases, and a home of its own."""
-    course = tmp_path_factory.mktemp("graded course")
-    skip = shutil.ignore_patterns("__pycache__", "MNIST", ".ipynb_checkpoints")
-    for folder in ("utils", "data", "images", "solutions", "Day1", "Day2"):
-        shutil.copytree(notebooks.ROOT / folder, course / folder, ignore=skip)
-    for file in ("pyproject.toml", "tools/setup_cell.py", "grading/nbgrader_config.py"):
-        (course / file).parent.mkdir(exist_ok=True)
-        shutil.copy(notebooks.ROOT / file, course / file)
-    (course / "home").mkdir()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HOME", str(course / "home"))
-        for assignment in assignments.lay_out(course):
-            assignments.release(assignment, course)
+@pytest.fixture
+def course(tmp_path, monkeypatch) -> Path:
+    """A course with a notebook of five exercises, and a home of its own."""
+    course, exercises = tmp_path / "graded course", (EXERCISE.format(n, "") for n in range(1, 5))
+    files = {
+        "checks/graded.py": "def is_(right, answer):\n    assert answer() == right\n",
+        "data/SHA256SUMS": "",
+        "pyproject.toml": '[tool.course]\nrepository = ""\nbranch = "main"\n',
+        "solutions/Day1/1_graded_solution.py": (
+            SETUP.replace("COURSE", str(course))
+            + "# %%\nfrom checks import graded as check\n\n"
+            + "".join([*exercises, EXERCISE.format(5, " points=2"), SCORECARD])
+        ),
+    }
+    for name, text in files.items():
+        (course / name).parent.mkdir(parents=True, exist_ok=True)
+        (course / name).write_text(text, encoding="utf-8")
+    (course / "grading").mkdir()
+    shutil.copy(build.ROOT / "grading" / "nbgrader_config.py", course / "grading")
+    monkeypatch.setenv("HOME", str(course / "home"))
+    monkeypatch.setattr(build, "run", lambda notebook, folder: None)
     return course
 
 
-def gradebook(folder: Path) -> Gradebook:
-    return Gradebook(f"sqlite:///{folder / 'gradebook.db'}", "pyro")
+def test_marks_are_what_answers_deserve(course):
+    (source,) = build.sources(course)
+    with pytest.raises(build.BuildError, match="was not executed with this code: run `make"):
+        build.make_assignments(course)
+    assert not (course / "grading" / "source").exists()
+    build.build(source, root=course)
+    build.make_assignments(course)
 
+    grading, name = course / "grading", "Day1/1_graded.ipynb"
+    notebook = nbformat.read(grading / "release" / name, as_version=4)
+    student = nbformat.read(course / name, as_version=4)
+    assert [cell.source for cell in notebook.cells] == [cell.source for cell in student.cells]
 
-def released(course: Path, source: Path) -> NotebookNode:
-    name = notebooks.student_path(source).relative_to(notebooks.ROOT)
-    return nbformat.read(course / "grading" / "release" / name, as_version=4)
+    def cell(grade_id: str) -> NotebookNode:
+        told = (
+            c for c in notebook.cells if c.metadata.get("nbgrader", {}).get("grade_id") == grade_id
+        )
+        return next(told)
 
-
-@each_source
-def test_nbgrader_releases_the_students_notebook(course, source):
-    release = released(course, source)
-    student = nbformat.read(notebooks.student_path(source), as_version=4)
-    assert [c.source for c in release.cells] == [c.source for c in student.cells]
-    assert all(not c.outputs for c in notebooks.code_cells(release))
-    fixed = [c for c in release.cells if not c.metadata.get("editable", True)]
-    checks = [c for c in release.cells if c.source.startswith(grading.CHECK)]
-    assert [c.metadata.get("tags") for c in fixed[:2]] == [["setup"], ["parameters"]]
-    assert fixed[2:] == checks
-
-
-@each_source
-def test_every_exercise_and_the_scorecard_give_points(course, source):
-    release = released(course, source)
-    told = [c.metadata.nbgrader for c in release.cells if "nbgrader" in c.metadata]
-    points = {c.grade_id: c.points for c in told if c.grade}
-    exercises = {c.grade_id.split("_")[1] for c in told if c.solution}
-    assert points.keys() == {f"check_{part}" for part in (*exercises, "scorecard")}
-    assert min(points.values()) > 0
-    with gradebook(course / "grading") as book:
-        name = notebooks.student_path(source).stem
-        recorded = book.find_notebook(name, source.parent.name).grade_cells
-        assert {c.name: c.max_score for c in recorded} == points
-
-
-def test_a_solution_out_of_step_is_not_handed_out(tmp_path):
-    shutil.copytree(notebooks.ROOT / "solutions" / DAY, tmp_path / "solutions" / DAY)
-    for file in ("pyproject.toml", "tools/setup_cell.py"):
-        (tmp_path / file).parent.mkdir(exist_ok=True)
-        shutil.copy(notebooks.ROOT / file, tmp_path / file)
-    with pytest.raises(notebooks.BuildError, match="was not executed with this code: run `make"):
-        assignments.lay_out(tmp_path)  # without `utils`, and so without what was executed
-    assert not (tmp_path / "grading").exists()
-
-
-# --------------------------------------------------------------------------------- the marks
-
-WRONG = {  # typical mistakes, of tests/test_answers_probability_distributions.py
-    "exercise_1": ("dist.Normal(24.0, 3.0)", "dist.Normal(24.0, 9.0)"),
-    "exercise_5": (".log_prob(readings).sum(-1)", ".log_prob(readings).sum(0)"),
-}
-
-
-def by_id(notebook: NotebookNode) -> dict[str, NotebookNode]:
-    return {c.metadata.nbgrader.grade_id: c for c in notebook.cells if "nbgrader" in c.metadata}
-
-
-def marks_of(notebook: NotebookNode, student: str, course: Path) -> dict[str, float]:
-    """Hand a notebook in, have nbgrader grade it, and return the marks in its gradebook.
-
-    Every student has a copy of nbgrader's folder, so that several can be graded at a time.
-    """
-    folder = course / f"grading {student}"
-    shutil.copytree(course / "grading", folder)
-    path = folder / "submitted" / student / DAY / f"{GRADED}.ipynb"
+    for n, answer in {
+        1: "return print(1, file=sys.stderr) or 1",
+        2: "return 3",
+        3: "return 3",
+    }.items():
+        cell(f"exercise_{n}").source = f"def answer_{n}():\n    {answer}"
+    cell("exercise_5").source = "def answer_5():\n    return 5"
+    cell("check_2").source = "print('✓ Exercise 2')"
+    notebook.cells.remove(cell("check_3"))
+    cell("check_5").metadata.nbgrader.points = 100
+    path = grading / "submitted" / "somebody" / name
     path.parent.mkdir(parents=True)
     nbformat.write(notebook, path)
-    command = [sys.executable, "-m", "nbgrader", "autograde", DAY, f"--notebook={GRADED}"]
-    home = os.environ | {"HOME": str(course / "home")}
-    subprocess.run(command, cwd=folder, env=home, check=True)
-    with gradebook(folder) as book:
-        submission = book.find_submission_notebook(GRADED, DAY, student)
-        return {grade.name: grade.score for grade in submission.grades}
-
-
-@pytest.fixture(scope="module")
-def marks(course) -> dict[str, dict[str, float]]:
-    """For each student, the marks of one notebook."""
-    (source,) = (s for s in SOURCES if notebooks.student_path(s).stem == GRADED)
-    blank, solved, two_wrong = (released(course, source) for _ in range(3))
-    for grade_id, c in by_id(notebooks.read_source(source)).items():
-        by_id(solved)[grade_id].source = by_id(two_wrong)[grade_id].source = c.source
-
-    answers = by_id(two_wrong)
-    for grade_id, (right, wrong) in WRONG.items():
-        assert right in answers[grade_id].source
-        answers[grade_id].source = answers[grade_id].source.replace(right, wrong)
-    # Who wrote this also made one check say yes, one give more points, and deleted a third.
-    answers["check_1"].source = "print('✓ Exercise 1')"
-    answers["check_2"].metadata.nbgrader.points = 100
-    two_wrong.cells.remove(answers["check_3"])
-    # Exercise 6 is right, but chatty.
-    chatty = "    print('drawing', file=sys.stderr)\n    values ="
-    assert "    values =" in answers["exercise_6"].source
-    answers["exercise_6"].source = answers["exercise_6"].source.replace("    values =", chatty)
-
-    submissions = {"blank": blank, "solved": solved, "two_wrong": two_wrong}
-    with ThreadPoolExecutor() as pool:
-        graded = pool.map(lambda s: marks_of(submissions[s], s, course), submissions)
-        return dict(zip(submissions, graded, strict=True))
-
-
-def test_the_solution_gets_full_marks(marks):
-    assert len(marks["solved"]) == 8
-    assert set(marks["solved"].values()) == {1}
-
-
-def test_a_blank_notebook_gets_none(marks):
-    assert marks["blank"].keys() == marks["solved"].keys()
-    assert set(marks["blank"].values()) == {0}
-
-
-def test_two_wrong_answers_cost_their_own_marks_whatever_was_done_to_the_checks(marks):
-    assert {check for check, mark in marks["two_wrong"].items() if mark == 0} == {
-        answer.replace("exercise", "check") for answer in WRONG
-    }
-    assert sum(marks["two_wrong"].values()) == 6
+    command = [sys.executable, "-m", "nbgrader", "autograde", "Day1"]
+    subprocess.run(command, cwd=grading, env=dict(os.environ), check=True)
+    with Gradebook(f"sqlite:///{grading / 'gradebook.db'}", "pyro") as book:
+        grades = book.find_submission_notebook("1_graded", "Day1", "somebody").grades
+        marks = {grade.name.removeprefix("check_"): grade.score for grade in grades}
+    assert marks == {"1": 1, "2": 0, "3": 1, "4": 0, "5": 2, "scorecard": 1}

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import ast
 import functools
+import importlib
+import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from types import ModuleType
 
 import nbformat
 import pytest
 
-from tools import notebooks
+import checks.crashes
+import checks.engine
+import checks.models
+import checks.parameters
+import checks.reference
+from tools import build
 
-ROOT = notebooks.ROOT
+ROOT = build.ROOT
 GUIDE = ROOT / "INSTRUCTORS.md"
-SOURCES = notebooks.sources()
+SOURCES = build.sources()
 each_source = pytest.mark.parametrize("source", SOURCES, ids=lambda s: s.stem)
 
 EXERCISE = re.compile(r"^### ✏️ Exercise (\d+)", flags=re.M)
@@ -43,7 +50,7 @@ def parts() -> dict[str, str]:
 
 
 def part_on(source: Path) -> str:
-    return parts()[notebooks.student_path(source).relative_to(ROOT).as_posix()]
+    return parts()[build.student_path(source).relative_to(ROOT).as_posix()]
 
 
 def links(text: str) -> list[str]:
@@ -73,7 +80,7 @@ def numbers_of(words: str) -> set[int]:
 
 @functools.cache
 def text_of(source: Path) -> str:
-    return "\n".join(cell.source for cell in notebooks.read_source(source).cells)
+    return "\n".join(cell.source for cell in build.read_source(source).cells)
 
 
 def minutes_of(source: Path) -> int:
@@ -87,47 +94,48 @@ def exercises_of(source: Path) -> dict[str, int]:
     return {re.search(r"^check\.(\w+)\(", task, flags=re.M)[1]: int(n) for n, task in tasks}
 
 
-class Asserted(NamedTuple):
-    check: str
-    message: str
-
-
 @functools.cache
-def asserted_messages(source: Path) -> list[Asserted]:
-    """Of each wrong answer in the tests: its check, and the part of the message it has to get."""
-    name = notebooks.student_path(source).stem.partition("_")[2]
-    tree = ast.parse((ROOT / f"tests/test_answers_{name}.py").read_text(encoding="utf-8"))
-    names = {"check": "check"} | dict(aliases(tree))
-    return [
-        Asserted(resolved(node.args[0], names), ast.literal_eval(node.args[2]))
+def sentences(name: str) -> dict[str, str]:
+    """For each check of a notebook, all that it may say."""
+    module = importlib.import_module(f"checks.{name}")
+    explained = (checks.crashes.EXPLANATIONS, checks.crashes.FROM_NONE)
+    of_all = [text for table in explained for text in table.values()]
+    engine = (checks.engine, checks.models, checks.parameters)
+    of_all += [text for part in engine for text in texts(part)]
+    return {
+        exercise.__name__: "\n".join(
+            [*texts(module), *of_all]
+            + [row.sentence for row in checks.reference.rows(exercise.table)]
+            + [sentence for sentence, _ in exercise.reference.mutants]
+        )
+        for exercise in vars(module).values()
+        if isinstance(exercise, checks.engine.Exercise)
+    }
+
+
+def texts(part: ModuleType | Callable) -> list[str]:
+    """The strings in a piece of code; what an f-string computes is an ellipsis."""
+    tree = ast.parse(inspect.getsource(part))
+    joined = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
+    inside = {id(piece) for node in joined for piece in node.values}
+    whole = [
+        node.value
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "Wrong"
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inside
     ]
-
-
-def aliases(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    """Short names for checks, as in ``J = check.july`` or ``J, K = check.july, 3``."""
-    for node in tree.body:
-        if isinstance(node, ast.Assign):
-            (target,) = node.targets
-            pairs = [(target, node.value)]
-            if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
-                pairs = list(zip(target.elts, node.value.elts, strict=True))
-            for name, value in pairs:
-                if ast.unparse(value).startswith("check."):
-                    yield ast.unparse(name), ast.unparse(value).removeprefix("check.")
-
-
-def resolved(node: ast.expr, names: dict[str, str]) -> str:
-    text = ast.unparse(node)
-    return names[text] if text in names else text.removeprefix("check.")
+    return whole + [
+        "".join(
+            getattr(p, "value", "") if isinstance(p, ast.Constant) else "…" for p in node.values
+        )
+        for node in joined
+    ]
 
 
 @functools.cache
 def printed_by(source: Path) -> list[str]:
     """All numbers in the texts and tables that the executed solution shows."""
-    notebook = nbformat.read(notebooks.solution_path(source), as_version=4)
-    outputs = [output for cell in notebooks.code_cells(notebook) for output in cell.outputs]
+    notebook = nbformat.read(build.solution_path(source), as_version=4)
+    outputs = [output for cell in build.code_cells(notebook) for output in cell.outputs]
     shown = []
     for output in outputs:
         data = output.get("data", {})
@@ -151,14 +159,14 @@ def is_shown(figure: str, printed: list[str]) -> bool:
 
 
 def test_every_notebook_has_its_part_and_no_other():
-    expected = [notebooks.student_path(source).relative_to(ROOT).as_posix() for source in SOURCES]
+    expected = [build.student_path(source).relative_to(ROOT).as_posix() for source in SOURCES]
     assert list(parts()) == expected
 
 
 @each_source
 def test_the_heading_links_to_both_notebooks(source):
     heading, _, _ = part_on(source).partition("\n")
-    both = (notebooks.student_path(source), notebooks.solution_path(source))
+    both = (build.student_path(source), build.solution_path(source))
     assert [ROOT / link for link in links(heading)] == list(both)
     for path in both:
         assert path.is_file()
@@ -204,11 +212,12 @@ def test_exercises_stand_in_their_sections(source):
 def test_students_see_the_hints(source):
     exercises, rows = exercises_of(source), table(part_on(source), "exercise")
     assert 5 <= len(rows) <= 10
-    asserted = [(exercises[check], message) for check, message in asserted_messages(source)]
+    said = sentences(build.student_path(source).stem.partition("_")[2])
+    by_number = {number: said[check] for check, number in exercises.items()}
     for number, mistake, hint, _ in rows:
         (fragment,) = re.fullmatch("“(.+)”", hint).groups()
-        assert any(fragment in message for n, message in asserted if n == int(number)), (
-            f"no wrong answer to exercise {number} is known to get “{fragment}” ({mistake})"
+        assert fragment in by_number[int(number)], (
+            f"the check of exercise {number} never says “{fragment}” ({mistake})"
         )
 
 

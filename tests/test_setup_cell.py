@@ -1,4 +1,4 @@
-"""The setup cell: where it finds the course, and what it says if that or a package is missing.
+"""The first cell: where it finds the course, what it says if it does not, and what it brings.
 
 How it fetches the course in Colab: see test_colab.py.
 """
@@ -7,95 +7,91 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import re
 import subprocess
 import sys
 import types
 from pathlib import Path
 
-import matplotlib as mpl
 import pytest
+from packaging.requirements import Requirement
 
-from tools import notebooks
+from tools import build
+from utils import start
+
+
+def setup_cell(source: Path) -> str:
+    (cell,) = (c for c in build.code_cells(build.read_source(source)) if "setup" in build.tags(c))
+    return cell.source
+
+
+@pytest.fixture(scope="module")
+def cell() -> str:
+    (same,) = set(map(setup_cell, build.sources()))
+    assert len(same.splitlines() + build.FETCH.splitlines()) <= 10
+    return same
+
+
+@pytest.mark.parametrize("place", [".", "Day2", "solutions/Day2", "VS Code"])
+def test_it_finds_the_course(cell, root, monkeypatch, tmp_path, place):
+    names: dict = {"__vsc_ipynb_file__": str(root / "Day2" / "x.ipynb")} if " " in place else {}
+    folder = tmp_path if " " in place else root / place
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    exec(cell, names)
+    assert sys.path[0] == str(root)
+    assert set(start.__all__) <= names.keys()
+    assert Path.cwd() == folder
+
+
+def test_outside_the_course_it_says_where_it_looked(cell, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(AssertionError, match=f"The course isn't in {re.escape(str(tmp_path))} or"):
+        exec(cell, {"__vsc_ipynb_file__": "c:\\elsewhere.ipynb"})
 
 
 @pytest.fixture
-def run_cell(monkeypatch, tmp_path):
-    """Run the cell in a folder, by default an empty one."""
-
-    def run(folder: Path = tmp_path):
-        monkeypatch.chdir(folder)
-        monkeypatch.setattr(sys, "path", list(sys.path))
-        names: dict = {}
-        with mpl.rc_context():
-            exec(notebooks.setup_cell(), names)
-        return names
-
-    return run
-
-
-@pytest.fixture
-def commands(monkeypatch):
-    """Pretend to be in Colab; return the commands that are run instead of running them."""
-    done: list[tuple[str, ...]] = []
+def pip(monkeypatch) -> list[list[str]]:
+    """Without Pyro: the commands that are run, but only noted; the second one fails."""
+    commands: list[list[str]] = []
+    find = importlib.util.find_spec
 
     def run(command, **options):
-        done.append(command)
-        return subprocess.CompletedProcess(command, returncode=0)
+        commands.append(command)
+        return subprocess.CompletedProcess(command, len(commands) - 1, stderr="no network")
 
-    monkeypatch.setitem(sys.modules, "google.colab", types.ModuleType("google.colab"))
     monkeypatch.setattr(subprocess, "run", run)
-    return done
+    monkeypatch.setattr(importlib.util, "find_spec", lambda n: None if n == "pyro" else find(n))
+    return commands
 
 
-def without(monkeypatch, package):
-    found = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util,
-        "find_spec",
-        lambda name, *rest: None if name == package else found(name, *rest),
-    )
+def test_a_missing_package_is_named_with_its_mend(root, pip):
+    mend = re.escape(f"`pip install -r {root / 'requirements.txt'}`, then restart")
+    with pytest.raises(ModuleNotFoundError, match=mend):
+        start.require_packages()
+    assert pip == []
 
 
-@pytest.mark.parametrize("folder", [".", "Day2", "solutions/Day2"])
-def test_the_course_is_found_from_its_folders(run_cell, root, folder):
-    names = run_cell(root / folder)
-    assert names["root"] == root
-    assert {"torch", "pyro", "dist", "pd", "plt", "plotting", "device"} <= set(names)
-
-
-def test_outside_the_course_the_error_says_what_to_do(run_cell):
-    with pytest.raises(FileNotFoundError, match="inside the course's folder"):
-        run_cell()
-
-
-def test_a_missing_package_is_named_with_its_mend(run_cell, root, monkeypatch):
-    without(monkeypatch, "pyro")
-    with pytest.raises(ModuleNotFoundError, match="pip install -r .*requirements.txt"):
-        run_cell(root)
-
-
-def test_colab_installs_only_what_is_missing_and_never_its_torch(
-    run_cell, root, monkeypatch, commands
-):
-    run_cell(root)
-    assert commands == []
-    without(monkeypatch, "pyro")
-    run_cell(root)
+def test_colab_installs_only_what_is_missing_and_never_its_torch(pip, monkeypatch):
+    monkeypatch.setitem(sys.modules, "google.colab", types.ModuleType("google.colab"))
+    start.require_packages()
     keep = f"torch=={importlib.metadata.version('torch')}"
-    pip_install = (sys.executable, "-m", "pip", "install", "--quiet")
-    assert commands == [(*pip_install, keep, "pyro-ppl")]
+    assert pip == [[sys.executable, "-m", "pip", "install", "--quiet", keep, "pyro-ppl"]]
+    with pytest.raises(RuntimeError, match=r"pyro-ppl could not be installed:\nno network"):
+        start.require_packages()
 
 
-def test_colab_says_why_a_package_cannot_be_installed(run_cell, root, monkeypatch, commands):
-    def fail(command, **options):
-        return subprocess.CompletedProcess(command, returncode=1, stderr="ERROR: no network\n")
-
-    monkeypatch.setattr(subprocess, "run", fail)
-    without(monkeypatch, "pyro")
-    with pytest.raises(RuntimeError, match=r"pyro-ppl could not .*\nERROR: no network$"):
-        run_cell(root)
+def test_what_colab_is_asked_for_is_what_the_course_requires(root):
+    lines = (root / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    required = {Requirement(line).name for line in lines if line[:1] not in ("#", "")}
+    assert required - {"jupyter", "ipywidgets", "torchvision"} == set(start.PACKAGES.values())
 
 
-def test_outside_colab_nothing_is_fetched_or_moved(run_cell, root):
-    run_cell(root / "Day2")
-    assert Path.cwd() == root / "Day2"
+def test_threads_are_told_before_torch_comes():
+    told, _, rest = Path(start.__file__).read_text(encoding="utf-8").partition("\nimport matpl")
+    settings = dict(re.findall(r'setdefault\("(\w+)", "(\w+)"\)', told))
+    assert settings["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert settings["GOMP_SPINCOUNT"] == "1000"
+    assert settings["PYTORCH_ENABLE_MPS_FALLBACK"] == "1"
+    assert "import torch" in rest
+    assert not re.search(r"^(import (torch|pyro)|from utils)", told, re.M)

@@ -7,14 +7,15 @@ import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
+import nbformat
 import pytest
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from tools import notebooks, pagination, slides
+from tools import build, pagination, slides
 from tools.pagination import Block, Group
 
-SOURCES = notebooks.sources()
+SOURCES = build.sources()
 DAYS = sorted({source.parent.name for source in SOURCES})
 each_source = pytest.mark.parametrize("source", SOURCES, ids=lambda s: s.stem)
 
@@ -63,12 +64,12 @@ def test_exercises_show_their_task_and_blank(source, decks):
 @each_source
 def test_solutions_hints_checks_and_setup_are_left_out(source, decks):
     said = re.sub(r"\s", "", soup_of(decks[source]).get_text())
-    notebook = notebooks.read_source(source)
+    notebook = build.read_source(source)
     elsewhere = "".join(cell.source for cell in slides.without_solutions(notebook).cells)
     elsewhere = re.sub(r"[\s`]", "", elsewhere)  # prose may name a part of the answer
     left_out = 0
     for cell in notebook.cells:
-        for region in re.findall(rf"{notebooks.BEGIN}(.*?){notebooks.END}", cell.source, re.S):
+        for region in re.findall(rf"{build.BEGIN}(.*?){build.END}", cell.source, re.S):
             for line in (re.sub(r"\s", "", line) for line in region.splitlines()):
                 if sum(map(str.isalnum, line)) > 5 and line not in elsewhere:
                     assert line not in said
@@ -83,8 +84,8 @@ def test_solutions_hints_checks_and_setup_are_left_out(source, decks):
 
 @each_source
 def test_pictures_are_shown_with_words_for_who_cannot_see_them(source, decks):
-    notebook = notebooks.stored(notebooks.solution_path(source))
-    shown = [c for c in notebooks.code_cells(notebook) if notebooks.BEGIN not in c.source]
+    notebook = nbformat.read(build.solution_path(source), as_version=4)
+    shown = [c for c in build.code_cells(notebook) if build.BEGIN not in c.source]
     pictures = sum("image/png" in o.get("data", {}) for c in shown for o in c.outputs)
     images = soup_of(decks[source]).find_all("img")
     assert len(images) == pictures > 0
@@ -191,18 +192,18 @@ def test_the_licences_travel_with_the_deck(folder):
 
 @pytest.mark.parametrize("damage", ["missing", "never executed", "other code"])
 def test_a_notebook_that_was_not_executed_is_refused_with_the_mend(tmp_path, damage):
-    (tmp_path / "tools").mkdir()
-    for name in ("pyproject.toml", "tools/setup_cell.py"):
-        shutil.copy(notebooks.ROOT / name, tmp_path / name)
+    for name in ("pyproject.toml", "data/SHA256SUMS"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(build.ROOT / name, tmp_path / name)
     source = tmp_path / "solutions" / "Day1" / "1_first_solution.py"
     source.parent.mkdir(parents=True)
-    setup = f'# %% tags=["setup"]\n{notebooks.setup_cell(tmp_path)}\n'
+    setup = '# %% tags=["setup"]\nimport sys\n'
     source.write_text(f"# %% [markdown]\n# # Title\n\n{setup}\n# %%\nprint(1)\n", encoding="utf-8")
-    notebook = notebooks.read_source(source)
+    notebook = build.read_source(source)
     if damage != "missing":
         if damage == "other code":
             notebook.cells[-1].source = "print(2)"
-        notebooks.write(notebook, notebooks.solution_path(source))
+        nbformat.write(notebook, build.solution_path(source))
     with pytest.raises(slides.SlidesError, match="1_first_solution.ipynb.*make notebooks"):
         slides.make(tmp_path / "out", root=tmp_path)
     assert not (tmp_path / "out").exists()

@@ -28,6 +28,7 @@ from itertools import groupby
 from math import ceil
 from pathlib import Path
 
+import nbformat
 from bs4 import BeautifulSoup, Tag
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
@@ -37,10 +38,10 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from tools import notebooks, pagination
+from tools import build, pagination
 from tools.pagination import COLUMN, GEOMETRY, Block, Group
 
-ROOT = notebooks.ROOT
+ROOT = build.ROOT
 DECK = Path(__file__).parent / "deck"
 VENDOR = DECK / "vendor"
 TARGET = ROOT / "build" / "slides"
@@ -48,7 +49,7 @@ COURSE = "Probabilistic models with deep neural networks, in Pyro"
 HINT = re.compile(r"<details>.*?</details>", flags=re.S)
 SIGN = "✏️ "  # of an exercise; drawn by the style sheet instead
 SHORT = 3  # lines that are no slide of their own
-STUB_ERROR = notebooks.STUB.splitlines()[-1]
+STUB_ERROR = build.STUB.splitlines()[-1]
 MAX_LINES = 14  # of code that defines nothing
 MAX_LINES_OF_DEFINITION = 19
 
@@ -303,9 +304,9 @@ def is_left_out(cell: NotebookNode) -> bool:
 def without_solutions(notebook: NotebookNode) -> NotebookNode:
     """A copy in which an exercise's cell is what the student gets, and shows no result."""
     notebook = copy.deepcopy(notebook)
-    student = notebooks.student_version(notebook)
+    student = build.student_version(notebook)
     for cell, given in zip(notebook.cells, student.cells, strict=True):
-        if notebooks.BEGIN in cell.source:
+        if build.BEGIN in cell.source:
             cell.source, cell.outputs = given.source, []
     return notebook
 
@@ -378,7 +379,7 @@ def is_short(section: Section) -> bool:
 
 def name_of(source: Path) -> str:
     """The name of a notebook's deck: ``Day1_2_probabilistic_models``."""
-    return f"{source.parent.name}_{source.stem.removesuffix(notebooks.SUFFIX)}"
+    return f"{source.parent.name}_{build.student_path(source).stem}"
 
 
 def notebook_deck(source: Path, root: Path = ROOT) -> Deck:
@@ -387,9 +388,9 @@ def notebook_deck(source: Path, root: Path = ROOT) -> Deck:
     Raises:
         SlidesError: the notebook was not executed with this source, or a block fits on no slide.
     """
-    if problems := notebooks.out_of_step(source, root):
+    if problems := build.out_of_step(source, root):
         raise SlidesError(problems[0])
-    sections = sections_of(notebooks.stored(notebooks.solution_path(source)))
+    sections = sections_of(nbformat.read(build.solution_path(source), as_version=4))
     name = name_of(source)
     number, day = source.stem.partition("_")[0], source.parent.name.removeprefix("Day")
     title = sections[0].title
@@ -487,7 +488,7 @@ def make(folder: Path, only: str = "", root: Path = ROOT) -> list[Path]:
         SlidesError: see `notebook_deck`; or no deck has such a name.
     """
     by_day: dict[str, list[Path]] = {}
-    for source in notebooks.sources(root):
+    for source in build.sources(root):
         by_day.setdefault(source.parent.name, []).append(source)
     written = []
     for day, sources in by_day.items():

@@ -38,21 +38,17 @@ def course_device() -> torch.device:
     Raises:
         ValueError: ``COURSE_DEVICE`` names a device that torch does not have here.
     """
-    if name := os.environ.get("COURSE_DEVICE"):
-        try:
-            device = torch.device(name)
-            torch.zeros(1, device=device)
-        except (RuntimeError, AssertionError, NotImplementedError) as error:
-            raise ValueError(
-                f"COURSE_DEVICE={name!r}, but torch cannot use that device here. "
-                "Unset the variable to let the course choose."
-            ) from error
-    elif torch.cuda.is_available():
-        device = torch.device("cuda")
-    elif torch.backends.mps.is_available():
-        device = torch.device("mps")
-    else:
-        device = torch.device("cpu")
+    mps_or_cpu = "mps" if torch.backends.mps.is_available() else "cpu"
+    best = "cuda" if torch.cuda.is_available() else mps_or_cpu
+    name = os.environ.get("COURSE_DEVICE") or best
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(
+            f"COURSE_DEVICE={name!r}, but torch cannot use that device here. "
+            "Unset the variable to let the course choose."
+        ) from error
     if device != torch.get_default_device():
         torch.set_default_device(device)
     return device

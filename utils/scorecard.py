@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Mapping
 
 import pandas as pd
 from IPython.display import HTML
 
-CAPTION_OF = {
-    "E": "of a mean in exact sd",
-    "sd": "of an sd relative",
-    "P": "of a probability relative in its odds",
-    "parameter": "of a parameter relative",
-    "nats": "of an ELBO or log-likelihood in nats",
-    "degrees": "of an angle in degrees",
+KINDS = {  # of a quantity: its name, and what the caption says of its error
+    "E": (r"E\[.*\]", "of a mean in exact sd"),
+    "sd": (r"sd\[.*\]", "of an sd relative"),
+    "P": (r"P\(.*\)", "of a probability relative in its odds"),
+    "parameter": ("", "of a parameter relative"),
+    "nats": (r"(ELBO|(mean )?ln p\().*", "of an ELBO or log-likelihood in nats"),
+    "degrees": (r"[^(]*angle( \(.*)?", "of an angle in degrees"),
 }
 
 
@@ -27,12 +28,8 @@ def make_scorecard(
 ) -> pd.DataFrame:
     """Set approximate answers beside the exact ones.
 
-    Quantities are named ``E[...]`` for a mean, ``sd[...]`` for a standard deviation and
-    ``P(...)`` for a probability. The error of a mean is in units of the exact standard deviation
-    (``sd[...]`` of the same name must be in ``exact``), that of an sd is relative, and that of a
-    probability is the relative error of its odds, p / (1 - p). That of a quantity whose name begins
-    with ``ELBO``, ``ln p(`` or ``mean ln p(`` is a difference, in nats; that of one whose name ends
-    in ``angle`` (before any parentheses) is a difference, in degrees.
+    The name of a quantity says its kind, and the kind the unit of its error (see ``KINDS``). That
+    of ``E[...]`` is in exact standard deviations: ``exact`` must hold ``sd[...]``, too.
 
     Args:
         optimum: a second truth: the best that a method of this kind can do. It adds the columns
@@ -46,64 +43,43 @@ def make_scorecard(
     Raises:
         ValueError: a quantity lacks its exact value, or its name is of no known kind.
     """
-    frame = _with_errors(approximate, exact, parameters)
-    if optimum is not None:
-        second = _with_errors(approximate, optimum, parameters)
-        frame["optimum"], frame["error (optimum)"] = second["exact"], second["error"]
-    return frame
-
-
-def _with_errors(
-    approximate: Mapping[str, float], exact: Mapping[str, float], parameters: Collection[str]
-) -> pd.DataFrame:
-    rows = []
-    for quantity, value in approximate.items():
-        kind, name = ("parameter", quantity) if quantity in parameters else _kind_of(quantity)
-        needed = [quantity, f"sd[{name}]"] if kind == "E" else [quantity]
-        if missing := [key for key in needed if key not in exact]:
-            raise ValueError(f"The exact values lack {', '.join(missing)}.")
-        a, e = float(value), float(exact[quantity])
-        match kind:
-            case "E":
-                error = (a - e) / float(exact[f"sd[{name}]"])
-            case "sd" | "parameter":
-                error = a / e - 1
-            case "nats" | "degrees":
-                error = a - e
-            case "P":
-                error = 0.0 if a == e else _odds(a) / _odds(e) - 1 if e > 0 else math.inf
-        rows.append((quantity, a, e, error))
-    frame = pd.DataFrame(rows, columns=["quantity", "approximate", "exact", "error"])
-    return frame.set_index("quantity")
+    card = pd.DataFrame({"approximate": {name: float(a) for name, a in approximate.items()}})
+    truths = {("exact", "error"): exact, ("optimum", "error (optimum)"): optimum}
+    for (column, error), truth in truths.items():
+        if truth is not None:
+            errors = {name: _error(name, a, truth, parameters) for name, a in approximate.items()}
+            card[column] = {name: float(truth[name]) for name in approximate}
+            card[error] = errors
+    return card.rename_axis("quantity")
 
 
 def show_scorecard(scorecard: pd.DataFrame) -> HTML:
     """The scorecard as a table whose caption says what its errors mean."""
+    kinds = set(map(kind_of_row, scorecard.index))
+    caption = ", ".join(text for kind, (_, text) in KINDS.items() if kind in kinds)
     style = scorecard.style.format("{:.3f}").format_index(escape="html")
-    kinds = [kind_of_row(quantity) for quantity in scorecard.index]
-    caption = ", ".join(text for kind, text in CAPTION_OF.items() if kind in kinds)
-    style = style.set_caption(f"error: {caption}").set_uuid("scorecard")
-    return HTML(style.to_html())
-
-
-def _odds(p: float) -> float:
-    return p / (1 - p) if p < 1 else math.inf
+    return HTML(style.set_caption(f"error: {caption}").set_uuid("scorecard").to_html())
 
 
 def kind_of_row(quantity: str) -> str:
-    """The kind of a quantity in a scorecard: E, sd, P, nats, degrees or parameter."""
-    try:
-        return _kind_of(quantity)[0]
-    except ValueError:  # its name alone does not say; make_scorecard was told
-        return "parameter"
+    """The kind of a quantity in a scorecard; `parameter` if its name does not say."""
+    named = (kind for kind, (name, _) in KINDS.items() if re.fullmatch(name, quantity))
+    return next(named, "parameter")
 
 
-def _kind_of(quantity: str) -> tuple[str, str]:
-    if quantity.startswith(("ELBO", "ln p(", "mean ln p(")):
-        return "nats", quantity
-    if quantity.partition(" (")[0].endswith("angle"):
-        return "degrees", quantity
-    for prefix, end in (("E[", "]"), ("sd[", "]"), ("P(", ")")):
-        if quantity.startswith(prefix) and quantity.endswith(end):
-            return prefix[:-1], quantity[len(prefix) : -1]
-    raise ValueError(f"{quantity!r}: a quantity is named E[...], sd[...] or P(...).")
+def _error(
+    quantity: str, approximate: float, truth: Mapping[str, float], parameters: Collection[str]
+) -> float:
+    """The difference from the truth, in the unit of its kind."""
+    kind = "parameter" if quantity in parameters else kind_of_row(quantity)
+    if kind == "parameter" and quantity not in parameters:
+        raise ValueError(f"{quantity!r}: a quantity is named E[...], sd[...] or P(...).")
+    needed = [quantity] if kind != "E" else [quantity, f"sd{quantity[1:]}"]
+    if missing := [name for name in needed if name not in truth]:
+        raise ValueError(f"The exact values lack {', '.join(missing)}.")
+    a, e, last = float(approximate), float(truth[quantity]), float(truth[needed[-1]])
+    # That of the odds a / (1 - a), relative to e / (1 - e), is (a - e) / (e (1 - a)).
+    unit = {"E": last, "sd": e, "parameter": e, "P": e * (1 - a)}.get(kind, 1.0)
+    if unit == 0:
+        return math.copysign(math.inf, a - e) if a != e else 0.0
+    return (a - e) / unit

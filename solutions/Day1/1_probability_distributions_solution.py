@@ -32,83 +32,14 @@
 # solved notebook is in `solutions/Day1`.
 
 # %% tags=["setup"]
-# Find the course: this folder or one above it. In Colab, fetch the course and what it needs.
-import importlib.metadata
-import importlib.util
-import os
-import subprocess
+# Find the course: in this folder, in one above it, or (in Colab) in the folder `course`.
 import sys
-import tempfile
 from pathlib import Path
 
-REPOSITORY, BRANCH = "", "main"
-
-
-def find_course(start: Path) -> Path | None:
-    folders = [start, *start.parents]
-    return next((f for f in folders if (f / "utils" / "checks").is_dir()), None)
-
-
-def run_command(*command: str, problem: str) -> None:
-    no_questions = os.environ | {"GIT_TERMINAL_PROMPT": "0"}
-    done = subprocess.run(command, capture_output=True, text=True, env=no_questions)
-    if done.returncode != 0:
-        raise RuntimeError(f"{problem}\n{done.stderr.strip()}")
-
-
-def fetch_course(to: Path) -> Path:
-    if to.exists():
-        raise FileExistsError(f"{to} is not the whole course: rename or delete it, and try again.")
-    problem = (
-        f"The course could not be fetched from {REPOSITORY}, branch {BRANCH}. Are you online? "
-        "Does the address open in a browser where you are not signed in? Git says:"
-    )
-    with tempfile.TemporaryDirectory(dir=to.parent) as scratch:  # for half a course is no course
-        git_clone = ("git", "clone", "--quiet", "--depth=1", f"--branch={BRANCH}")
-        run_command(*git_clone, REPOSITORY, f"{scratch}/course", problem=problem)
-        if not Path(scratch, "course", "utils", "checks").is_dir():
-            raise RuntimeError(f"{REPOSITORY}, branch {BRANCH}, does not hold this course.")
-        return Path(scratch, "course").rename(to)
-
-
-in_colab = "google.colab" in sys.modules
-root = find_course(Path.cwd()) or find_course(Path.cwd() / "course")
-if root is None and not in_colab:
-    raise FileNotFoundError("Open this notebook from inside the course's folder.")
-if root is None and not REPOSITORY:
-    raise FileNotFoundError(
-        "This notebook does not know its repository: name it in pyproject.toml, `make notebooks`."
-    )
-root = root or fetch_course(Path.cwd() / "course")
-
-packages = {"pyro": "pyro-ppl"} | {p: p for p in ("torchvision", "pandas", "matplotlib", "tqdm")}
-missing = [pip for name, pip in packages.items() if importlib.util.find_spec(name) is None]
-if missing and not in_colab:
-    raise ModuleNotFoundError(f"Run `pip install -r {root / 'requirements.txt'}`, then restart.")
-if missing:
-    keep = f"torch=={importlib.metadata.version('torch')}"  # Colab's own, made for its GPU
-    pip_install = (sys.executable, "-m", "pip", "install", "--quiet", keep)
-    problem = f"{', '.join(missing)} could not be installed. Pip says:"
-    run_command(*pip_install, *missing, problem=problem)
-    importlib.invalidate_caches()
-if in_colab:
-    os.chdir(root)
-sys.path.insert(0, str(root))
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # so that two notebooks can share a processor
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # on Linux: some 10 µs awake, then asleep
-os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")  # what Apple's GPU lacks runs on the CPU
-
-import matplotlib.pyplot as plt
-import pandas as pd
-import pyro
-import pyro.distributions as dist
-import torch
-
-from utils import plotting
-from utils.device import course_device
-
-plotting.use_course_style()
-device = course_device()
+near = [Path("course"), Path(), *Path(globals().get("__vsc_ipynb_file__", "_")).absolute().parents]
+sys.path[:0] = found = [str(f.absolute()) for f in near if (f / "utils/start.py").exists()]
+assert found, f"The course isn't in {Path.cwd()} or above. In Colab, ask your teacher for its link."
+from utils.start import *  # not found? Another "utils" is in the way: restart the kernel
 
 # %% tags=["parameters"]
 SEED = 0
@@ -120,7 +51,7 @@ import random
 from pyro.infer import MCMC, NUTS
 from pyro.ops.stats import effective_sample_size
 
-from utils.checks import probability_distributions as check
+from checks import probability_distributions as check
 from utils.scorecard import make_scorecard, show_scorecard
 
 pyro.set_rng_seed(SEED)
@@ -285,14 +216,12 @@ careless_draws = posterior_draws(careless_model)
 # %%
 product = dist.Beta(2.0, 2.0).log_prob(grid).exp()
 product = product * dist.Binomial(20, 0.8 * grid + 0.1).log_prob(torch.tensor(14.0)).exp()
-_, ax = plt.subplots()
-ax.set_xlim(0.2, 1.0)
 plotting.densities(
     {"everybody tasted": nuts_draws, "one in five ticked at random": careless_draws},
     exact=(grid, product / torch.trapezoid(product, grid)),
     xlabel=r"share $\theta$ of guests who like chocolate better",
     title="Careless guests: a wider posterior, further to the right",
-    ax=ax,
+    xlim=(0.2, 1.0),
 )
 
 # %% [markdown]
@@ -469,21 +398,29 @@ check.july(july, density)
 # %%
 unit = torch.linspace(0.001, 0.999, 200)
 amount = torch.linspace(0.01, 25.0, 200)
-plotting.distributions(
-    {
-        "Bernoulli(0.3)": (dist.Bernoulli(0.3), torch.tensor([0.0, 1.0]), "did it rain?"),
-        "Categorical([0.5, 0.4, 0.1])": (
-            dist.Categorical(torch.tensor([0.5, 0.4, 0.1])),
-            torch.arange(3),
-            "size (0, 1, 2)",
-        ),
-        "Poisson(7.0)": (dist.Poisson(7.0), torch.arange(20.0), "customers in an hour"),
-        "Exponential(0.25)": (dist.Exponential(0.25), amount, "waiting time (minutes)"),
-        "Gamma(4.0, 0.5)": (dist.Gamma(4.0, 0.5), amount, "ice cream sold (litres)"),
-        "Beta(2.0, 5.0)": (dist.Beta(2.0, 5.0), unit, "share of vegan guests"),
-    },
-    title="Discrete distributions have probabilities (bars), continuous ones densities",
-)
+sizes = dist.Categorical(torch.tensor([0.5, 0.4, 0.1]))
+panels = {
+    "Bernoulli(0.3)": (dist.Bernoulli(0.3), torch.tensor([0.0, 1.0]), "did it rain?"),
+    "Categorical([0.5, 0.4, 0.1])": (sizes, torch.arange(3), "size (0, 1, 2)"),
+    "Poisson(7.0)": (dist.Poisson(7.0), torch.arange(20.0), "customers in an hour"),
+    "Exponential(0.25)": (dist.Exponential(0.25), amount, "waiting time (minutes)"),
+    "Gamma(4.0, 0.5)": (dist.Gamma(4.0, 0.5), amount, "ice cream sold (litres)"),
+    "Beta(2.0, 5.0)": (dist.Beta(2.0, 5.0), unit, "share of vegan guests"),
+}
+figure, axes = plt.subplots(2, 3, figsize=(8.4, 5.0))
+title = "Discrete distributions have probabilities (bars), continuous ones densities"
+figure.suptitle(title, x=0.01, ha="left")
+for ax, (name, (d, values, label)) in zip(axes.flat, panels.items(), strict=True):
+    height, values = d.log_prob(values).exp().numpy(force=True), values.numpy(force=True)
+    if d.support.is_discrete:
+        ax.bar(values, height, width=0.6)
+        ax.locator_params(axis="x", integer=True)
+    else:
+        ax.fill_between(values, height, color="C1", alpha=0.15)
+        ax.plot(values, height, color="C1")
+    ax.plot(float(d.mean), 0, "k^", ms=9, clip_on=False)  # the mean, where there is one
+    ylabel = "probability" if d.support.is_discrete else "density"
+    ax.set(title=name, xlabel=label, ylabel=ylabel, ylim=(0, None))
 
 # %% [markdown]
 # Each of them has a trap of its own. The second argument of the Gamma, and the only one of the
@@ -616,10 +553,43 @@ for name, d in {"shops": shops, "shares": shares, "weather": weather}.items():
 # objects. Each grey panel is a draw, each colour an entry of the batch, and each outline an
 # event. The small number below an outline is its `log_prob`.
 
+
 # %%
-plotting.shapes(
+def draw_shapes(objects, title):
+    """Two draws of each object: a panel for a draw, an outline for an event, with its log_prob."""
+    _, ax = plt.subplots()
+    ax.set_title(title)
+    y = 0.0  # downwards, in widths of a cell
+    for name, d in objects.items():
+        x = d.sample((2,))
+        batch, event = tuple(d.batch_shape), tuple(d.event_shape)
+        shapes = f"sample (2,) + batch {batch} + event {event} = {tuple(x.shape)}"
+        ax.text(0, y + 0.9, f"{name}\n{shapes}", fontsize=9)
+        # As the tensor is printed: its last dimension goes across, the others down.
+        down, across = (1, *batch, 1)[-2:] if event else (1, 1, *batch)[-2:]
+        log_prob = d.log_prob(x).reshape(2, down, across).tolist()
+        values = x.reshape(2, down, across, -1).tolist()
+        size, panel = math.prod(event), across * (math.prod(event) + 0.3) + 0.1
+        for s, i, j in [(s, i, j) for s in range(2) for i in range(down) for j in range(across)]:
+            left, top = s * (panel + 0.3) + j * (size + 0.3) + 0.2, y + 1.4 + 1.5 * i
+            if i == j == 0:
+                corner = (left - 0.2, top - 0.2)
+                ax.add_patch(plt.Rectangle(corner, panel, 1.5 * down + 0.1, color="#EEEEEE"))
+            colour = f"C{i * across + j}"
+            ax.add_patch(plt.Rectangle((left, top), size, 0.85, fc=colour, alpha=0.25))
+            ax.add_patch(plt.Rectangle((left, top), size, 0.85, fill=False, ec=colour, lw=2))
+            for k, value in enumerate(values[s][i][j]):
+                ax.text(left + k + 0.5, top + 0.43, f"{value:#.3g}", ha="center", va="center")
+            text = f"{log_prob[s][i][j]:.1f}"
+            ax.text(left + size / 2, top + 1.08, text, ha="center", va="center", style="italic")
+        y += 1.5 * down + 1.5
+    ax.set(xlim=(0, 14), ylim=(y, 0), aspect="equal")
+    ax.set_axis_off()
+    ax.figure.set_size_inches(8.4, 0.6 * y + 0.3)
+
+
+draw_shapes(
     {"shops = Normal(mean_temp, 2.0)": shops, "shares = Dirichlet([5, 3, 2])": shares},
-    sample_shape=(2,),
     title="Three separate numbers, or one vector of three: one log_prob for each outline",
 )
 
@@ -632,7 +602,7 @@ plotting.shapes(
 #   numbers become one vector. (`.to_event(2)` takes the last two.)
 
 # %%
-plotting.shapes(
+draw_shapes(
     {
         "Normal(20.0, 3.0)": dist.Normal(20.0, 3.0),
         "Normal(20.0, 3.0).expand([2, 3])": dist.Normal(20.0, 3.0).expand([2, 3]),
@@ -640,7 +610,6 @@ plotting.shapes(
         .expand([2, 3])
         .to_event(1),
     },
-    sample_shape=(2,),
     title="expand makes a batch; to_event(1) joins its last dimension into events",
 )
 
@@ -908,13 +877,23 @@ print(f"within two standard errors: {inside.float().mean():.1%} of the estimates
 
 # %%
 exact_sd = exact_mean * math.sqrt(math.exp(0.1**2 * 3**2) - 1)
-plotting.running_means(
-    takings(today.sample((5, 20_000))),
-    exact=exact_mean,
-    sd=exact_sd,
+n = torch.arange(1, 20_001)
+averages = takings(today.sample((5, 20_000))).cumsum(1) / n
+_, ax = plt.subplots()
+plotting.curves(
+    {f"series {k + 1}": (n, average) for k, average in enumerate(averages)},
+    exact=(n, torch.full_like(averages[0], exact_mean)),
+    xscale="log",
+    xlim=(10, 20_000),
+    ylim=(0.8 * exact_mean, 1.2 * exact_mean),
+    xlabel="number of draws $n$",
     ylabel="average takings (euros)",
-    title="The error shrinks like $1/\\sqrt{n}$: slowly, but surely",
+    title="The error shrinks like $1/\\sqrt{n}$: slowly, but surely; grey: two standard errors",
+    ax=ax,
 )
+error = 2 * exact_sd / n.cpu().sqrt()
+ax.fill_between(n.cpu(), exact_mean - error, exact_mean + error, color="0.5", alpha=0.2, lw=0)
+ax.get_legend().remove()
 
 # %% [markdown]
 # The standard error comes from the draws themselves, so that you know how far off you may be

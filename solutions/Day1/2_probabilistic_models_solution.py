@@ -31,83 +31,14 @@
 # solved notebook is in `solutions/Day1`.
 
 # %% tags=["setup"]
-# Find the course: this folder or one above it. In Colab, fetch the course and what it needs.
-import importlib.metadata
-import importlib.util
-import os
-import subprocess
+# Find the course: in this folder, in one above it, or (in Colab) in the folder `course`.
 import sys
-import tempfile
 from pathlib import Path
 
-REPOSITORY, BRANCH = "", "main"
-
-
-def find_course(start: Path) -> Path | None:
-    folders = [start, *start.parents]
-    return next((f for f in folders if (f / "utils" / "checks").is_dir()), None)
-
-
-def run_command(*command: str, problem: str) -> None:
-    no_questions = os.environ | {"GIT_TERMINAL_PROMPT": "0"}
-    done = subprocess.run(command, capture_output=True, text=True, env=no_questions)
-    if done.returncode != 0:
-        raise RuntimeError(f"{problem}\n{done.stderr.strip()}")
-
-
-def fetch_course(to: Path) -> Path:
-    if to.exists():
-        raise FileExistsError(f"{to} is not the whole course: rename or delete it, and try again.")
-    problem = (
-        f"The course could not be fetched from {REPOSITORY}, branch {BRANCH}. Are you online? "
-        "Does the address open in a browser where you are not signed in? Git says:"
-    )
-    with tempfile.TemporaryDirectory(dir=to.parent) as scratch:  # for half a course is no course
-        git_clone = ("git", "clone", "--quiet", "--depth=1", f"--branch={BRANCH}")
-        run_command(*git_clone, REPOSITORY, f"{scratch}/course", problem=problem)
-        if not Path(scratch, "course", "utils", "checks").is_dir():
-            raise RuntimeError(f"{REPOSITORY}, branch {BRANCH}, does not hold this course.")
-        return Path(scratch, "course").rename(to)
-
-
-in_colab = "google.colab" in sys.modules
-root = find_course(Path.cwd()) or find_course(Path.cwd() / "course")
-if root is None and not in_colab:
-    raise FileNotFoundError("Open this notebook from inside the course's folder.")
-if root is None and not REPOSITORY:
-    raise FileNotFoundError(
-        "This notebook does not know its repository: name it in pyproject.toml, `make notebooks`."
-    )
-root = root or fetch_course(Path.cwd() / "course")
-
-packages = {"pyro": "pyro-ppl"} | {p: p for p in ("torchvision", "pandas", "matplotlib", "tqdm")}
-missing = [pip for name, pip in packages.items() if importlib.util.find_spec(name) is None]
-if missing and not in_colab:
-    raise ModuleNotFoundError(f"Run `pip install -r {root / 'requirements.txt'}`, then restart.")
-if missing:
-    keep = f"torch=={importlib.metadata.version('torch')}"  # Colab's own, made for its GPU
-    pip_install = (sys.executable, "-m", "pip", "install", "--quiet", keep)
-    problem = f"{', '.join(missing)} could not be installed. Pip says:"
-    run_command(*pip_install, *missing, problem=problem)
-    importlib.invalidate_caches()
-if in_colab:
-    os.chdir(root)
-sys.path.insert(0, str(root))
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # so that two notebooks can share a processor
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # on Linux: some 10 µs awake, then asleep
-os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")  # what Apple's GPU lacks runs on the CPU
-
-import matplotlib.pyplot as plt
-import pandas as pd
-import pyro
-import pyro.distributions as dist
-import torch
-
-from utils import plotting
-from utils.device import course_device
-
-plotting.use_course_style()
-device = course_device()
+near = [Path("course"), Path(), *Path(globals().get("__vsc_ipynb_file__", "_")).absolute().parents]
+sys.path[:0] = found = [str(f.absolute()) for f in near if (f / "utils/start.py").exists()]
+assert found, f"The course isn't in {Path.cwd()} or above. In Colab, ask your teacher for its link."
+from utils.start import *  # not found? Another "utils" is in the way: restart the kernel
 
 # %% tags=["parameters"]
 SEED = 0
@@ -121,8 +52,8 @@ from pyro.distributions import constraints
 from pyro.infer import SVI, Predictive, Trace_ELBO
 from pyro.infer.autoguide import AutoMultivariateNormal, AutoNormal
 
+from checks import probabilistic_models as check
 from utils import inference
-from utils.checks import probabilistic_models as check
 from utils.scorecard import make_scorecard, show_scorecard
 
 pyro.set_rng_seed(SEED)
@@ -768,9 +699,9 @@ pd.DataFrame(
 
 # %%
 made_up = Predictive(days_model, num_samples=10_000, parallel=True)(10)["sensor"]
-plotting.histogram(
+plotting.densities(
     {"average of ten made-up readings": made_up.mean(-1)},
-    observed=readings.mean().item(),
+    marks={"observed": readings.mean().item()},
     xlabel="average reading (°C)",
     title="The model with mean 15 makes up nothing like the data",
 )
@@ -932,22 +863,18 @@ pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("readi
 
 
 # %%
-def interval(temp_draws):
-    low, high = temp_draws[:20_000].quantile(torch.tensor([0.05, 0.95]), dim=0)
-    return temp_draws.mean(0), low, high
-
-
-plotting.intervals(
-    {
-        "reading": (readings, readings, readings),
-        "mean fixed at 15": interval(draws_days["temp"]),
-        "mean learnt": interval(draws["temp"]),
-    },
-    marks={"E[mean_temp]": float(exact_mean_temp)},
-    xlabel="day",
-    ylabel="temperature (°C)",
-    title="A day is pulled towards what is normal; the second model has learnt what that is",
-)
+day = torch.arange(1, 11, device="cpu")
+learnt = {"mean fixed at 15": draws_days["temp"], "mean learnt": draws["temp"]}
+_, ax = plt.subplots()
+ax.plot(day - 0.2, readings.cpu(), "o", label="reading")
+for shift, marker, (name, temps) in zip((0, 0.2), "^s", learnt.items(), strict=True):
+    low, high = temps[:20_000].quantile(torch.tensor([0.05, 0.95]), dim=0).cpu()
+    mean = temps.mean(0).cpu()
+    ax.errorbar(day + shift, mean, torch.stack([mean - low, high - mean]), fmt=marker, label=name)
+ax.axhline(float(exact_mean_temp), color="0.35", lw=1, ls=":", label="E[mean_temp]")
+ax.set_title("A day is pulled towards what is normal; the second model has learnt what that is")
+ax.set(xticks=day, xlabel="day", ylabel="temperature (°C)")
+_ = ax.figure.legend(loc="outside lower center", ncols=4)
 # %% [markdown]
 # On the hottest day, the sixth, the learnt mean still says that part of the 22.4 degrees was the
 # sensor's error; on the coldest, the fourth, that the sensor read too little.
@@ -980,9 +907,9 @@ print(f"P(next reading > 21 | data) = {p_next:.3f}, exactly {exact_p_next:.3f}")
 # %%
 some = {"mean_temp": draws["mean_temp"][:10_000]}
 made_up = Predictive(hierarchical_model, some, parallel=True)(10)["sensor"]
-plotting.histogram(
+plotting.densities(
     {"average of ten made-up readings": made_up.mean(-1)},
-    observed=average.item(),
+    marks={"observed": average.item()},
     xlabel="average reading (°C)",
     title="The average of the data is now a typical one",
 )

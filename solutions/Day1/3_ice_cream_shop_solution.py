@@ -29,83 +29,14 @@
 # solved notebook is in `solutions/Day1`.
 
 # %% tags=["setup"]
-# Find the course: this folder or one above it. In Colab, fetch the course and what it needs.
-import importlib.metadata
-import importlib.util
-import os
-import subprocess
+# Find the course: in this folder, in one above it, or (in Colab) in the folder `course`.
 import sys
-import tempfile
 from pathlib import Path
 
-REPOSITORY, BRANCH = "", "main"
-
-
-def find_course(start: Path) -> Path | None:
-    folders = [start, *start.parents]
-    return next((f for f in folders if (f / "utils" / "checks").is_dir()), None)
-
-
-def run_command(*command: str, problem: str) -> None:
-    no_questions = os.environ | {"GIT_TERMINAL_PROMPT": "0"}
-    done = subprocess.run(command, capture_output=True, text=True, env=no_questions)
-    if done.returncode != 0:
-        raise RuntimeError(f"{problem}\n{done.stderr.strip()}")
-
-
-def fetch_course(to: Path) -> Path:
-    if to.exists():
-        raise FileExistsError(f"{to} is not the whole course: rename or delete it, and try again.")
-    problem = (
-        f"The course could not be fetched from {REPOSITORY}, branch {BRANCH}. Are you online? "
-        "Does the address open in a browser where you are not signed in? Git says:"
-    )
-    with tempfile.TemporaryDirectory(dir=to.parent) as scratch:  # for half a course is no course
-        git_clone = ("git", "clone", "--quiet", "--depth=1", f"--branch={BRANCH}")
-        run_command(*git_clone, REPOSITORY, f"{scratch}/course", problem=problem)
-        if not Path(scratch, "course", "utils", "checks").is_dir():
-            raise RuntimeError(f"{REPOSITORY}, branch {BRANCH}, does not hold this course.")
-        return Path(scratch, "course").rename(to)
-
-
-in_colab = "google.colab" in sys.modules
-root = find_course(Path.cwd()) or find_course(Path.cwd() / "course")
-if root is None and not in_colab:
-    raise FileNotFoundError("Open this notebook from inside the course's folder.")
-if root is None and not REPOSITORY:
-    raise FileNotFoundError(
-        "This notebook does not know its repository: name it in pyproject.toml, `make notebooks`."
-    )
-root = root or fetch_course(Path.cwd() / "course")
-
-packages = {"pyro": "pyro-ppl"} | {p: p for p in ("torchvision", "pandas", "matplotlib", "tqdm")}
-missing = [pip for name, pip in packages.items() if importlib.util.find_spec(name) is None]
-if missing and not in_colab:
-    raise ModuleNotFoundError(f"Run `pip install -r {root / 'requirements.txt'}`, then restart.")
-if missing:
-    keep = f"torch=={importlib.metadata.version('torch')}"  # Colab's own, made for its GPU
-    pip_install = (sys.executable, "-m", "pip", "install", "--quiet", keep)
-    problem = f"{', '.join(missing)} could not be installed. Pip says:"
-    run_command(*pip_install, *missing, problem=problem)
-    importlib.invalidate_caches()
-if in_colab:
-    os.chdir(root)
-sys.path.insert(0, str(root))
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # so that two notebooks can share a processor
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # on Linux: some 10 µs awake, then asleep
-os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")  # what Apple's GPU lacks runs on the CPU
-
-import matplotlib.pyplot as plt
-import pandas as pd
-import pyro
-import pyro.distributions as dist
-import torch
-
-from utils import plotting
-from utils.device import course_device
-
-plotting.use_course_style()
-device = course_device()
+near = [Path("course"), Path(), *Path(globals().get("__vsc_ipynb_file__", "_")).absolute().parents]
+sys.path[:0] = found = [str(f.absolute()) for f in near if (f / "utils/start.py").exists()]
+assert found, f"The course isn't in {Path.cwd()} or above. In Colab, ask your teacher for its link."
+from utils.start import *  # not found? Another "utils" is in the way: restart the kernel
 
 # %% tags=["parameters"]
 SEED = 0
@@ -115,8 +46,8 @@ from pyro.infer import Predictive
 from pyro.infer.autoguide import AutoDiagonalNormal, AutoMultivariateNormal
 from torch.nn.functional import softplus
 
+from checks import ice_cream_shop as check
 from utils import inference
-from utils.checks import ice_cream_shop as check
 from utils.data import load_ice_cream, load_ice_cream_posterior
 from utils.scorecard import make_scorecard, show_scorecard
 
@@ -281,11 +212,10 @@ plotting.draw_model(shop_model, sensor, sales, labels={"alpha": r"$\alpha$", "be
 
 # %%
 prior = Predictive(shop_model, num_samples=2000, parallel=True)(sensor)
-plotting.histogram(
-    {"drawn from the prior": prior["sales"]},
-    xlabel="portions sold in a day",
-    title="Before the data: mostly between 20 and 80 portions a day",
-)
+_, ax = plt.subplots()
+ax.hist(prior["sales"].flatten().cpu(), bins=range(0, 150, 3), density=True, alpha=0.55)
+ax.set_title("Before the data: mostly between 20 and 80 portions a day")
+_ = ax.set(xlabel="portions sold in a day, drawn from the prior", ylabel="density")
 
 # %% [markdown]
 # That covers what such a shop may sell, and little that is absurd.
@@ -302,7 +232,7 @@ plotting.histogram(
 # - **Exactly, beforehand:** with *Markov chain Monte Carlo* (MCMC), which draws from the posterior
 #   itself, given enough time. The sampler is called NUTS (Hoffman and Gelman 2014). It took a
 #   quarter of an hour for the models of this notebook, so the results are stored in `data/`, made
-#   by `tools/ice_cream_nuts.py`.
+#   by `tools/exact.py`.
 #
 # Four chains ran from different starting points. Two numbers say whether they can be trusted.
 # $\hat{R}$ ("R-hat") compares the differences between the chains with the spread within them, and
@@ -442,12 +372,12 @@ replicates = Predictive(shop_model, some, parallel=True)(sensor)["sales"]
 dispersion = replicates.var(-1) / replicates.mean(-1)
 observed_dispersion = (sales.var() / sales.mean()).item()
 as_small = (dispersion <= observed_dispersion).float().mean().item()
-plotting.histogram(
-    {"drawn from the model": dispersion},
-    observed=observed_dispersion,
-    xlabel="variance / mean of ten days' sales",
-    title=f"Only {as_small:.1%} of the model's lists are as regular as the owner's",
-)
+_, ax = plt.subplots()
+ax.hist(dispersion.cpu(), bins=45, density=True, alpha=0.55, label="drawn from the model")
+ax.axvline(observed_dispersion, color="black", label="observed")
+ax.set_title(f"Only {as_small:.1%} of the model's lists are as regular as the owner's")
+ax.set(xlabel="variance / mean of ten days' sales", ylabel="density")
+_ = ax.figure.legend(loc="outside lower center", ncols=2)
 
 # %% [markdown]
 # The owner's sales are far *more* regular than the model expects, as if mostly the same customers
@@ -1036,10 +966,7 @@ def hot_day(alpha, beta):
 
 hot = hot_day(draws_4["alpha"], draws_4["beta"])
 hot_plug_in = hot_day(draws_4["alpha"].mean().expand(200_000), draws_4["beta"].mean())
-alpha, beta = (
-    torch.tensor(exact_draws[f"{name} | version 4"].to_numpy(), dtype=torch.float32)
-    for name in ("alpha", "beta")
-)
+alpha, beta = (exact_draws[f"{name} | version 4"] for name in ("alpha", "beta"))
 hot_exact = hot_day(alpha.repeat(50), beta.repeat(50))
 
 print(f"exact: {hot_exact.mean():.0f} portions, give or take {hot_exact.std():.0f}")

@@ -29,83 +29,14 @@
 # solved notebook is in `solutions/Day2`.
 
 # %% tags=["setup"]
-# Find the course: this folder or one above it. In Colab, fetch the course and what it needs.
-import importlib.metadata
-import importlib.util
-import os
-import subprocess
+# Find the course: in this folder, in one above it, or (in Colab) in the folder `course`.
 import sys
-import tempfile
 from pathlib import Path
 
-REPOSITORY, BRANCH = "", "main"
-
-
-def find_course(start: Path) -> Path | None:
-    folders = [start, *start.parents]
-    return next((f for f in folders if (f / "utils" / "checks").is_dir()), None)
-
-
-def run_command(*command: str, problem: str) -> None:
-    no_questions = os.environ | {"GIT_TERMINAL_PROMPT": "0"}
-    done = subprocess.run(command, capture_output=True, text=True, env=no_questions)
-    if done.returncode != 0:
-        raise RuntimeError(f"{problem}\n{done.stderr.strip()}")
-
-
-def fetch_course(to: Path) -> Path:
-    if to.exists():
-        raise FileExistsError(f"{to} is not the whole course: rename or delete it, and try again.")
-    problem = (
-        f"The course could not be fetched from {REPOSITORY}, branch {BRANCH}. Are you online? "
-        "Does the address open in a browser where you are not signed in? Git says:"
-    )
-    with tempfile.TemporaryDirectory(dir=to.parent) as scratch:  # for half a course is no course
-        git_clone = ("git", "clone", "--quiet", "--depth=1", f"--branch={BRANCH}")
-        run_command(*git_clone, REPOSITORY, f"{scratch}/course", problem=problem)
-        if not Path(scratch, "course", "utils", "checks").is_dir():
-            raise RuntimeError(f"{REPOSITORY}, branch {BRANCH}, does not hold this course.")
-        return Path(scratch, "course").rename(to)
-
-
-in_colab = "google.colab" in sys.modules
-root = find_course(Path.cwd()) or find_course(Path.cwd() / "course")
-if root is None and not in_colab:
-    raise FileNotFoundError("Open this notebook from inside the course's folder.")
-if root is None and not REPOSITORY:
-    raise FileNotFoundError(
-        "This notebook does not know its repository: name it in pyproject.toml, `make notebooks`."
-    )
-root = root or fetch_course(Path.cwd() / "course")
-
-packages = {"pyro": "pyro-ppl"} | {p: p for p in ("torchvision", "pandas", "matplotlib", "tqdm")}
-missing = [pip for name, pip in packages.items() if importlib.util.find_spec(name) is None]
-if missing and not in_colab:
-    raise ModuleNotFoundError(f"Run `pip install -r {root / 'requirements.txt'}`, then restart.")
-if missing:
-    keep = f"torch=={importlib.metadata.version('torch')}"  # Colab's own, made for its GPU
-    pip_install = (sys.executable, "-m", "pip", "install", "--quiet", keep)
-    problem = f"{', '.join(missing)} could not be installed. Pip says:"
-    run_command(*pip_install, *missing, problem=problem)
-    importlib.invalidate_caches()
-if in_colab:
-    os.chdir(root)
-sys.path.insert(0, str(root))
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # so that two notebooks can share a processor
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # on Linux: some 10 µs awake, then asleep
-os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")  # what Apple's GPU lacks runs on the CPU
-
-import matplotlib.pyplot as plt
-import pandas as pd
-import pyro
-import pyro.distributions as dist
-import torch
-
-from utils import plotting
-from utils.device import course_device
-
-plotting.use_course_style()
-device = course_device()
+near = [Path("course"), Path(), *Path(globals().get("__vsc_ipynb_file__", "_")).absolute().parents]
+sys.path[:0] = found = [str(f.absolute()) for f in near if (f / "utils/start.py").exists()]
+assert found, f"The course isn't in {Path.cwd()} or above. In Colab, ask your teacher for its link."
+from utils.start import *  # not found? Another "utils" is in the way: restart the kernel
 
 # %% tags=["parameters"]
 SEED = 0
@@ -116,8 +47,8 @@ import math
 from pyro.infer import SVI, Predictive, Trace_ELBO
 from pyro.infer.autoguide import AutoDiagonalNormal, AutoMultivariateNormal
 
+from checks import bayesian_regression as check
 from utils import inference
-from utils.checks import bayesian_regression as check
 from utils.data import load_rugged
 from utils.scorecard import make_scorecard, show_scorecard
 
@@ -185,9 +116,19 @@ names = {
     if row.country in striking
 }
 axis_labels = {"xlabel": "ruggedness (100 m)", "ylabel": "log GDP per person (2000)"}
-plotting.scatter(
-    data, names=names, title="African countries are poorer; is ruggedness to blame?", **axis_labels
+
+
+def name_countries():
+    box = {"fc": "white", "alpha": 0.6, "lw": 0, "pad": 0}
+    for country, (x, y) in names.items():
+        side = "left" if x < 6 else "right"  # of the text: there is no room beyond 6
+        plt.text(x, y + 0.06, f"  {country}  ", ha=side, fontsize=8, bbox=box)
+
+
+plotting.regression(
+    data, title="African countries are poorer; is ruggedness to blame?", **axis_labels
 )
+name_countries()
 
 # %% [markdown]
 # Outside Africa, rugged countries look a little poorer, with Switzerland as the famous exception.
@@ -269,10 +210,10 @@ plotting.regression(
     data,
     x_line,
     lines={group: w[0] + w[1] * x_line for group, w in line.items()},
-    names=names,
     title="The best line falls outside Africa and rises inside it",
     **axis_labels,
 )
+name_countries()
 
 # %% [markdown]
 # A negative slope for non-African nations, a positive one for African nations. **Are we sure?**
@@ -685,7 +626,7 @@ def weight_moments(d):
 
 figure, axes = plt.subplots(1, 2, figsize=(8, 3.6))
 for ax, group in zip(axes, data, strict=True):
-    plotting.ellipses(
+    plotting.regions(
         {
             "full covariance": weight_moments(draws[group]),
             "mean-field": weight_moments(mean_field_draws[group]),
@@ -882,9 +823,9 @@ for k, (ax, group) in enumerate(zip(axes, data, strict=True)):
     replicates = Predictive(model, some, parallel=True)(x)["y"]
     replicated, observed = skewness(replicates), skewness(y).item()
     as_large = (replicated > observed).float().mean().item()
-    plotting.histogram(
+    plotting.densities(
         {"drawn from the model": replicated},
-        observed=observed,
+        marks={"observed": observed},
         xlabel="skewness of log GDP",
         title=f"{group}: {as_large:.1%} of draws exceed the data",
         start=k,
@@ -1063,17 +1004,27 @@ plane = torch.stack(torch.meshgrid(rugged_axis, gdp_axis, indexing="xy"), dim=-1
 standardised = ((plane - centre) / spread).reshape(-1, 2)
 thousand = {name: values[:1000] for name, values in class_draws.items()}
 logits = thousand["b"][:40, None] + thousand["w"][:40] @ standardised.T
-plotting.decision_boundary(
+probability = predictive_probability(standardised, thousand).reshape(80, 80).numpy(force=True)
+
+_, ax = plt.subplots(figsize=(7.0, 4.4))
+plane_axes = rugged_axis.numpy(force=True), gdp_axis.numpy(force=True)
+mesh = ax.pcolormesh(*plane_axes, probability, cmap="coolwarm", vmin=0, vmax=1, alpha=0.5)
+ax.figure.colorbar(mesh, label="probability of being African")
+for single in logits.reshape(-1, 80, 80).cpu():  # where each draw has its boundary
+    ax.contour(*plane_axes, single, [0.0], colors="0.3", linewidths=0.5, alpha=0.5)
+ax.contour(*plane_axes, probability, [0.5], colors="black")
+plotting.regression(
     data,
-    rugged_axis,
-    gdp_axis,
-    predictive_probability(standardised, thousand).reshape(80, 80),
-    boundaries=torch.sigmoid(logits).reshape(-1, 80, 80),
-    names=names,
-    colourbar="probability of being African",
     title="The boundary is well known among typical countries, and fans out beyond",
+    xlim=(0, 7.3),
+    ylim=(5.8, 11.4),
+    ax=ax,
     **axis_labels,
 )
+for points in ax.collections[-2:]:
+    points.set(alpha=1, edgecolor="white", linewidth=0.6)
+ax.grid(visible=False)
+name_countries()
 # %% [markdown]
 # What does the posterior say that a point estimate cannot? For single countries: the predictive
 # probability, the 90% interval of $s(b + \mathbf{w}^\top \mathbf{x})$, and what plugging in the

@@ -30,83 +30,14 @@
 # solved notebook is in `solutions/Day2`.
 
 # %% tags=["setup"]
-# Find the course: this folder or one above it. In Colab, fetch the course and what it needs.
-import importlib.metadata
-import importlib.util
-import os
-import subprocess
+# Find the course: in this folder, in one above it, or (in Colab) in the folder `course`.
 import sys
-import tempfile
 from pathlib import Path
 
-REPOSITORY, BRANCH = "", "main"
-
-
-def find_course(start: Path) -> Path | None:
-    folders = [start, *start.parents]
-    return next((f for f in folders if (f / "utils" / "checks").is_dir()), None)
-
-
-def run_command(*command: str, problem: str) -> None:
-    no_questions = os.environ | {"GIT_TERMINAL_PROMPT": "0"}
-    done = subprocess.run(command, capture_output=True, text=True, env=no_questions)
-    if done.returncode != 0:
-        raise RuntimeError(f"{problem}\n{done.stderr.strip()}")
-
-
-def fetch_course(to: Path) -> Path:
-    if to.exists():
-        raise FileExistsError(f"{to} is not the whole course: rename or delete it, and try again.")
-    problem = (
-        f"The course could not be fetched from {REPOSITORY}, branch {BRANCH}. Are you online? "
-        "Does the address open in a browser where you are not signed in? Git says:"
-    )
-    with tempfile.TemporaryDirectory(dir=to.parent) as scratch:  # for half a course is no course
-        git_clone = ("git", "clone", "--quiet", "--depth=1", f"--branch={BRANCH}")
-        run_command(*git_clone, REPOSITORY, f"{scratch}/course", problem=problem)
-        if not Path(scratch, "course", "utils", "checks").is_dir():
-            raise RuntimeError(f"{REPOSITORY}, branch {BRANCH}, does not hold this course.")
-        return Path(scratch, "course").rename(to)
-
-
-in_colab = "google.colab" in sys.modules
-root = find_course(Path.cwd()) or find_course(Path.cwd() / "course")
-if root is None and not in_colab:
-    raise FileNotFoundError("Open this notebook from inside the course's folder.")
-if root is None and not REPOSITORY:
-    raise FileNotFoundError(
-        "This notebook does not know its repository: name it in pyproject.toml, `make notebooks`."
-    )
-root = root or fetch_course(Path.cwd() / "course")
-
-packages = {"pyro": "pyro-ppl"} | {p: p for p in ("torchvision", "pandas", "matplotlib", "tqdm")}
-missing = [pip for name, pip in packages.items() if importlib.util.find_spec(name) is None]
-if missing and not in_colab:
-    raise ModuleNotFoundError(f"Run `pip install -r {root / 'requirements.txt'}`, then restart.")
-if missing:
-    keep = f"torch=={importlib.metadata.version('torch')}"  # Colab's own, made for its GPU
-    pip_install = (sys.executable, "-m", "pip", "install", "--quiet", keep)
-    problem = f"{', '.join(missing)} could not be installed. Pip says:"
-    run_command(*pip_install, *missing, problem=problem)
-    importlib.invalidate_caches()
-if in_colab:
-    os.chdir(root)
-sys.path.insert(0, str(root))
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # so that two notebooks can share a processor
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # on Linux: some 10 µs awake, then asleep
-os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")  # what Apple's GPU lacks runs on the CPU
-
-import matplotlib.pyplot as plt
-import pandas as pd
-import pyro
-import pyro.distributions as dist
-import torch
-
-from utils import plotting
-from utils.device import course_device
-
-plotting.use_course_style()
-device = course_device()
+near = [Path("course"), Path(), *Path(globals().get("__vsc_ipynb_file__", "_")).absolute().parents]
+sys.path[:0] = found = [str(f.absolute()) for f in near if (f / "utils/start.py").exists()]
+assert found, f"The course isn't in {Path.cwd()} or above. In Colab, ask your teacher for its link."
+from utils.start import *  # not found? Another "utils" is in the way: restart the kernel
 
 # %% tags=["parameters"]
 SEED = 0
@@ -120,8 +51,8 @@ from pyro.distributions import constraints
 from pyro.infer import SVI, Trace_ELBO
 from torch.distributions import kl_divergence
 
+from checks import simple_gaussian_model as check
 from utils import inference
-from utils.checks import simple_gaussian_model as check
 from utils.scorecard import make_scorecard, show_scorecard
 
 pyro.set_rng_seed(SEED)
@@ -501,20 +432,30 @@ print(f"end of the path: N({path[-1, 0]:.3f}, {path[-1, 1]:.3f}²)")
 # %%
 a_axis, b_axis = torch.linspace(11, 21, 161, **double), torch.linspace(0.3, 3.6, 121, **double)
 explain, stay = elbo_terms(*torch.meshgrid(a_axis, b_axis, indexing="xy"))
-landscape = {
-    "x_grid": a_axis,
-    "y_grid": b_axis,
-    "height": explain - stay,
-    "levels": [-25, -15, -10, -7, -5, -4, -3.5, -3.1, -2.8, -2.68],
-    "exact": (posterior_mean, posterior_sd),
-    "xlabel": r"$\nu_a$ (°C)",
-    "ylabel": r"$\nu_b$ (°C)",
-    "colourbar": r"$\mathcal{L}(\nu)$ (nats)",
-}
-plotting.landscape(
-    **landscape,
-    paths={"gradient ascent": path},
-    title="The ELBO over the guides: ascent ends at N(17.4, 0.894²)",
+hill = a_axis, b_axis, explain - stay
+
+
+def draw_landscape(paths, title):
+    """The ELBO as a map, with paths of shape (steps, 2) from their start (o) to their end (s)."""
+    _, ax = plt.subplots(figsize=(7.2, 4.4))
+    levels = [-25, -15, -10, -7, -5, -4, -3.5, -3.1, -2.8, -2.68]
+    shades = plt.get_cmap("Greys_r").resampled(25)(range(14, 25))
+    areas = ax.contourf(*hill, levels, colors=shades, extend="both")
+    ax.contour(*hill, levels, colors="0.6", linewidths=0.5)
+    ax.figure.colorbar(areas, label=r"$\mathcal{L}(\nu)$ (nats)", spacing="uniform")
+    for line, (name, path) in zip(("-", "--", "-."), paths.items(), strict=False):
+        x, y = path.T.cpu()
+        (drawn,) = ax.plot(x, y, ls=line, label=name)
+        for point, marker in ((0, "o"), (-1, "s")):
+            ax.plot(x[point], y[point], marker, color=drawn.get_color(), mec="white")
+    ax.plot(posterior_mean, posterior_sd, "k+", ms=13, mew=2, label="exact")
+    ax.set(title=title, xlabel=r"$\nu_a$ (°C)", ylabel=r"$\nu_b$ (°C)")
+    ax.grid(visible=False)
+    ax.figure.legend(loc="outside lower center", ncols=4)
+
+
+draw_landscape(
+    {"gradient ascent": path}, title="The ELBO over the guides: ascent ends at N(17.4, 0.894²)"
 )
 
 # %% [markdown]
@@ -713,7 +654,8 @@ for count in counts.tolist():
 
 plotting.curves(
     {name: (counts, torch.tensor(values)) for name, values in scatter.items()},
-    scale="loglog",
+    xscale="log",
+    yscale="log",
     xlabel="number of draws $S$",
     ylabel="sd of the estimate of $g_a$",
     title="A hundred times the draws, a tenth of the noise, whichever the estimator",
@@ -741,9 +683,8 @@ def score_with_baseline(nu_a, nu_b, epsilon):
     return score_function_gradient(nu_a, nu_b, epsilon, (explain - stay).item())
 
 
-plotting.landscape(
-    **landscape,
-    paths={
+draw_landscape(
+    {
         "reparameterised": stochastic_ascent(reparameterised_gradient),
         "score, baseline": stochastic_ascent(score_with_baseline),
         "score": stochastic_ascent(score_function_gradient),
@@ -1241,7 +1182,7 @@ plotting.curves(
     exact=(torch.tensor([0, 3000]), torch.tensor([optimum["nu_alpha"]] * 2)),
     xlabel="step",
     ylabel="value (logarithmic scale)",
-    scale="log",
+    yscale="log",
     title="The parameters have not",
     ax=axes[1],
 )
@@ -1578,11 +1519,12 @@ for ax, n, title in (
         exact=(next_grid, next_density[n]["Student's t"]),
         xlabel="next value",
         ylabel="density (logarithmic scale)",
-        scale="log",
+        yscale="log",
+        xlim=(0, 10),
+        ylim=(1e-6, 1),
         title=title,
         ax=ax,
     )
-    ax.set(xlim=(0, 10), ylim=(1e-6, 1))
 
 for n in next_density:
     worst = (next_density[n]["exact"] - next_density[n]["Student's t"]).abs().max().item()

@@ -30,83 +30,14 @@
 # solved notebook is in `solutions/Day2`.
 
 # %% tags=["setup"]
-# Find the course: this folder or one above it. In Colab, fetch the course and what it needs.
-import importlib.metadata
-import importlib.util
-import os
-import subprocess
+# Find the course: in this folder, in one above it, or (in Colab) in the folder `course`.
 import sys
-import tempfile
 from pathlib import Path
 
-REPOSITORY, BRANCH = "", "main"
-
-
-def find_course(start: Path) -> Path | None:
-    folders = [start, *start.parents]
-    return next((f for f in folders if (f / "utils" / "checks").is_dir()), None)
-
-
-def run_command(*command: str, problem: str) -> None:
-    no_questions = os.environ | {"GIT_TERMINAL_PROMPT": "0"}
-    done = subprocess.run(command, capture_output=True, text=True, env=no_questions)
-    if done.returncode != 0:
-        raise RuntimeError(f"{problem}\n{done.stderr.strip()}")
-
-
-def fetch_course(to: Path) -> Path:
-    if to.exists():
-        raise FileExistsError(f"{to} is not the whole course: rename or delete it, and try again.")
-    problem = (
-        f"The course could not be fetched from {REPOSITORY}, branch {BRANCH}. Are you online? "
-        "Does the address open in a browser where you are not signed in? Git says:"
-    )
-    with tempfile.TemporaryDirectory(dir=to.parent) as scratch:  # for half a course is no course
-        git_clone = ("git", "clone", "--quiet", "--depth=1", f"--branch={BRANCH}")
-        run_command(*git_clone, REPOSITORY, f"{scratch}/course", problem=problem)
-        if not Path(scratch, "course", "utils", "checks").is_dir():
-            raise RuntimeError(f"{REPOSITORY}, branch {BRANCH}, does not hold this course.")
-        return Path(scratch, "course").rename(to)
-
-
-in_colab = "google.colab" in sys.modules
-root = find_course(Path.cwd()) or find_course(Path.cwd() / "course")
-if root is None and not in_colab:
-    raise FileNotFoundError("Open this notebook from inside the course's folder.")
-if root is None and not REPOSITORY:
-    raise FileNotFoundError(
-        "This notebook does not know its repository: name it in pyproject.toml, `make notebooks`."
-    )
-root = root or fetch_course(Path.cwd() / "course")
-
-packages = {"pyro": "pyro-ppl"} | {p: p for p in ("torchvision", "pandas", "matplotlib", "tqdm")}
-missing = [pip for name, pip in packages.items() if importlib.util.find_spec(name) is None]
-if missing and not in_colab:
-    raise ModuleNotFoundError(f"Run `pip install -r {root / 'requirements.txt'}`, then restart.")
-if missing:
-    keep = f"torch=={importlib.metadata.version('torch')}"  # Colab's own, made for its GPU
-    pip_install = (sys.executable, "-m", "pip", "install", "--quiet", keep)
-    problem = f"{', '.join(missing)} could not be installed. Pip says:"
-    run_command(*pip_install, *missing, problem=problem)
-    importlib.invalidate_caches()
-if in_colab:
-    os.chdir(root)
-sys.path.insert(0, str(root))
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # so that two notebooks can share a processor
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # on Linux: some 10 µs awake, then asleep
-os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")  # what Apple's GPU lacks runs on the CPU
-
-import matplotlib.pyplot as plt
-import pandas as pd
-import pyro
-import pyro.distributions as dist
-import torch
-
-from utils import plotting
-from utils.device import course_device
-
-plotting.use_course_style()
-device = course_device()
+near = [Path("course"), Path(), *Path(globals().get("__vsc_ipynb_file__", "_")).absolute().parents]
+sys.path[:0] = found = [str(f.absolute()) for f in near if (f / "utils/start.py").exists()]
+assert found, f"The course isn't in {Path.cwd()} or above. In Colab, ask your teacher for its link."
+from utils.start import *  # not found? Another "utils" is in the way: restart the kernel
 
 # %% tags=["parameters"]
 SEED = 0
@@ -124,8 +55,8 @@ from pyro.nn import PyroModule, PyroSample
 from torch import nn
 from torch.nn.functional import cross_entropy, softplus
 
+from checks import bayesian_neural_networks as check
 from utils import inference
-from utils.checks import bayesian_neural_networks as check
 from utils.data import load_gap, load_gap_posterior, load_mnist, load_rugged
 from utils.scorecard import make_scorecard, show_scorecard
 
@@ -818,7 +749,7 @@ plotting.curves(
     marks={"gap begins": 0.0, "gap ends": 5.0},
     xlabel="x",
     ylabel="variance",
-    scale="log",
+    yscale="log",
     title="What more data would mend, and what they would not",
     ax=ax,
 )
@@ -835,7 +766,7 @@ ax.minorticks_off()
 # ## 4. Is it right?
 #
 # With 47 weights the exact posterior is not out of reach: it only takes long. Long NUTS chains of
-# the same model are stored with the course (`tools/gap_nuts.py` made them). NUTS, the *No-U-Turn
+# the same model are stored with the course (`tools/exact.py` made them). NUTS, the *No-U-Turn
 # Sampler* (Hoffman and Gelman 2014), walks through the posterior, and what it visits are draws from
 # it. Did the walks get everywhere? If several chains, from different starts, agree, the ratio of
 # their joint variance to that of each, **R-hat**, is near 1 (below 1.01 is good); the **effective
@@ -1116,28 +1047,26 @@ calibration = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 calibration.round(3)
 
 # %%
+looks = {
+    "two heads": {"marker": "o"},
+    "mean-field": {"marker": "^"},
+    "deep ensemble": {"marker": "s"},
+    "full covariance, mixture": {"marker": "D"},
+    "NUTS": {"marker": "_", "color": "black", "ms": 14, "mew": 2.5},
+}
 figure, axes = plt.subplots(1, 3, figsize=(9.0, 3.8), sharey=True)
 for ax, region in zip(axes, test, strict=True):
-    points = {
-        "exact" if name == "NUTS" else name: (torch.tensor(shares[name, region]),) * 3
-        for name in ("two heads", "mean-field", "deep ensemble", "full covariance, mixture", "NUTS")
-    }
-    plotting.intervals(
-        points,
-        xlabel="interval",
-        ylabel="share of test points inside" if region == "in range" else "",
-        title=region,
-        ax=ax,
-    )
+    for k, (name, look) in enumerate(looks.items()):
+        x_shown = [interval + 0.2 * (k - 2) for interval in range(3)]
+        ax.plot(x_shown, shares[name, region], ls="", label=name, **look)
     for k, level in enumerate(nominal):
-        ax.plot([k + 0.55, k + 1.45], [level] * 2, color="0.35", lw=1, ls=":")
-        ax.axvline(k + 1.5, color="0.85", lw=0.8)
-    ax.set_xticks([1, 2, 3], ["50%", "80%", "95%"])
-    ax.set_ylim(0, 1.02)
-    ax.get_legend().remove()
-handles, names = axes[0].get_legend_handles_labels()
-names = ["NUTS" if name == "exact" else name for name in names]
-_ = figure.legend(handles, names, loc="outside lower center", ncols=5)
+        ax.plot([k - 0.45, k + 0.45], [level] * 2, color="0.35", lw=1, ls=":")
+        ax.axvline(k + 0.5, color="0.85", lw=0.8)
+    ax.set(title=region, xlabel="interval", xlim=(-0.6, 2.6), ylim=(0, 1.02))
+    ax.set_xticks(range(3), ["50%", "80%", "95%"])
+    ax.grid(visible=False, axis="x")
+axes[0].set_ylabel("share of test points inside")
+_ = figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
 
 # %% [markdown]
 # (The dotted lines are where a calibrated forecaster would be.) In range nobody is far off;
@@ -1319,31 +1248,24 @@ plotting.image_grid(turned, columns=13, titles=[f"{a}°" for a in angles.tolist(
 
 # %%
 p = probabilities(turned.flatten(1))
-middle_90 = torch.tensor([0.05, 0.95])
-low, high = p.quantile(middle_90, dim=0)
-low, high = low.minimum(p.mean(0)), high.maximum(p.mean(0))  # a few networks can move the mean far
-often = p.mean(0).amax(0).argsort(descending=True)[:4].sort()[0].tolist()
-figure, axes = plt.subplots(1, 2, figsize=(9.0, 3.8), sharey=True, width_ratios=(1, 1))
+low, high = p.quantile(torch.tensor([0.05, 0.95]), dim=0)
+mean = p.mean(0)
+low, high = low.minimum(mean), high.maximum(mean)  # a few networks can move the mean far
 certain = plain_probabilities(turned.flatten(1))[0]
-for ax, groups, title in (
-    (axes[0], {f"“{k}”": (certain[:, k],) * 3 for k in often}, "Plain network"),
-    (
-        axes[1],
-        {f"“{k}”": (p.mean(0)[:, k], low[:, k], high[:, k]) for k in often},
-        "Bayesian: between 6 and 9 it doubts",
-    ),
-):
-    plotting.intervals(
-        groups,
-        dodge=0.13,
-        xlabel="rotation",
-        ylabel="probability" if ax is axes[0] else "",
-        title=title,
-        ax=ax,
-    )
-    ax.set_xticks(range(1, 14, 2), [f"{a}°" for a in angles.tolist()[::2]])
-    ax.get_legend().remove()
-_ = figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+often = mean.amax(0).argsort(descending=True)[:4].sort()[0].tolist()
+figure, axes = plt.subplots(1, 2, figsize=(9.0, 3.8), sharey=True)
+for marker, shift, k in zip("o^sD", (-2, -0.7, 0.7, 2), often, strict=True):
+    place = angles.cpu() + shift  # side by side
+    axes[0].plot(place, certain[:, k].cpu(), marker, label=f"“{k}”")
+    reach = torch.stack([mean - low, high - mean])[..., k].cpu()
+    axes[1].errorbar(place, mean[:, k].cpu(), reach, fmt=marker)
+for ax, title in zip(axes, ("Plain network", "Bayesian: between 6 and 9 it doubts"), strict=True):
+    ticks = angles.tolist()[::2]
+    ax.set_xticks(ticks, [f"{angle}°" for angle in ticks])
+    ax.set(title=title, xlabel="rotation")
+    ax.grid(visible=False, axis="x")
+axes[0].set_ylabel("probability")
+_ = figure.legend(loc="outside lower center", ncols=4)
 
 # %% [markdown]
 # Upright it is a 6, upside down a 9, and on the way it is neither. Each point of the plain network
@@ -1411,16 +1333,14 @@ entropy = {
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(8.8, 3.8), sharex=True, sharey=True)
 for ax, name in zip(axes, methods, strict=True):
-    plotting.histogram(
-        {kind: entropy[name][kind] for kind in ("digits", "noise", "inverted")},
-        outlines=True,
-        xlabel="entropy of the prediction (nats)",
-        title="Plain: sure of noise and of negatives"
-        if name == "plain"
-        else "Bayesian: sure of digits only",
-        ax=ax,
-    )
-    ax.set(yscale="log", ylabel="density (logarithmic scale)" if ax is axes[0] else "")
+    for line, kind in zip(("-", "--", "-."), ("digits", "noise", "inverted"), strict=True):
+        values = entropy[name][kind].cpu()
+        look = {"histtype": "step", "ls": line, "lw": 1.8, "label": kind}
+        ax.hist(values, bins=45, range=(0, math.log(10)), density=True, **look)
+    ax.set(yscale="log", xlabel="entropy of the prediction (nats)")
+axes[0].set(title="Plain: sure of noise and of negatives", ylabel="density (logarithmic scale)")
+axes[1].set_title("Bayesian: sure of digits only")
+_ = figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3)
 
 # %% [markdown]
 # ### ✏️ Exercise 8: one number for two histograms

@@ -31,83 +31,14 @@
 # solved notebook is in `solutions/Day2`.
 
 # %% tags=["setup"]
-# Find the course: this folder or one above it. In Colab, fetch the course and what it needs.
-import importlib.metadata
-import importlib.util
-import os
-import subprocess
+# Find the course: in this folder, in one above it, or (in Colab) in the folder `course`.
 import sys
-import tempfile
 from pathlib import Path
 
-REPOSITORY, BRANCH = "", "main"
-
-
-def find_course(start: Path) -> Path | None:
-    folders = [start, *start.parents]
-    return next((f for f in folders if (f / "utils" / "checks").is_dir()), None)
-
-
-def run_command(*command: str, problem: str) -> None:
-    no_questions = os.environ | {"GIT_TERMINAL_PROMPT": "0"}
-    done = subprocess.run(command, capture_output=True, text=True, env=no_questions)
-    if done.returncode != 0:
-        raise RuntimeError(f"{problem}\n{done.stderr.strip()}")
-
-
-def fetch_course(to: Path) -> Path:
-    if to.exists():
-        raise FileExistsError(f"{to} is not the whole course: rename or delete it, and try again.")
-    problem = (
-        f"The course could not be fetched from {REPOSITORY}, branch {BRANCH}. Are you online? "
-        "Does the address open in a browser where you are not signed in? Git says:"
-    )
-    with tempfile.TemporaryDirectory(dir=to.parent) as scratch:  # for half a course is no course
-        git_clone = ("git", "clone", "--quiet", "--depth=1", f"--branch={BRANCH}")
-        run_command(*git_clone, REPOSITORY, f"{scratch}/course", problem=problem)
-        if not Path(scratch, "course", "utils", "checks").is_dir():
-            raise RuntimeError(f"{REPOSITORY}, branch {BRANCH}, does not hold this course.")
-        return Path(scratch, "course").rename(to)
-
-
-in_colab = "google.colab" in sys.modules
-root = find_course(Path.cwd()) or find_course(Path.cwd() / "course")
-if root is None and not in_colab:
-    raise FileNotFoundError("Open this notebook from inside the course's folder.")
-if root is None and not REPOSITORY:
-    raise FileNotFoundError(
-        "This notebook does not know its repository: name it in pyproject.toml, `make notebooks`."
-    )
-root = root or fetch_course(Path.cwd() / "course")
-
-packages = {"pyro": "pyro-ppl"} | {p: p for p in ("torchvision", "pandas", "matplotlib", "tqdm")}
-missing = [pip for name, pip in packages.items() if importlib.util.find_spec(name) is None]
-if missing and not in_colab:
-    raise ModuleNotFoundError(f"Run `pip install -r {root / 'requirements.txt'}`, then restart.")
-if missing:
-    keep = f"torch=={importlib.metadata.version('torch')}"  # Colab's own, made for its GPU
-    pip_install = (sys.executable, "-m", "pip", "install", "--quiet", keep)
-    problem = f"{', '.join(missing)} could not be installed. Pip says:"
-    run_command(*pip_install, *missing, problem=problem)
-    importlib.invalidate_caches()
-if in_colab:
-    os.chdir(root)
-sys.path.insert(0, str(root))
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # so that two notebooks can share a processor
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # on Linux: some 10 µs awake, then asleep
-os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")  # what Apple's GPU lacks runs on the CPU
-
-import matplotlib.pyplot as plt
-import pandas as pd
-import pyro
-import pyro.distributions as dist
-import torch
-
-from utils import plotting
-from utils.device import course_device
-
-plotting.use_course_style()
-device = course_device()
+near = [Path("course"), Path(), *Path(globals().get("__vsc_ipynb_file__", "_")).absolute().parents]
+sys.path[:0] = found = [str(f.absolute()) for f in near if (f / "utils/start.py").exists()]
+assert found, f"The course isn't in {Path.cwd()} or above. In Colab, ask your teacher for its link."
+from utils.start import *  # not found? Another "utils" is in the way: restart the kernel
 
 # %% tags=["parameters"]
 SEED = 0
@@ -120,7 +51,7 @@ from pyro.distributions import constraints
 from pyro.infer import SVI, Trace_ELBO
 from tqdm.auto import tqdm
 
-from utils.checks import factor_analysis as check
+from checks import factor_analysis as check
 from utils.data import load_mnist
 from utils.scorecard import make_scorecard, show_scorecard
 
@@ -544,7 +475,7 @@ for q in (2, 10):
 
 plotting.curves(
     below,
-    scale="log",
+    yscale="log",
     xlabel="step",
     ylabel="nats below the exact maximum",
     title="Without the luck of the batch: ever closer to the line, from below",
@@ -677,7 +608,7 @@ check.exact_posterior(exact_posterior)
 p = fitted[2]
 z_mean, covariance = exact_posterior(test_images[0], p["W"], p["b"], p["sigma"])
 guide_mean = p["V"] @ (test_images[0] - mean_image)
-plotting.ellipses(
+plotting.regions(
     {"guide": (guide_mean, torch.diag(p["s"] ** 2)), "exact": (z_mean, covariance)},
     xlabel="$z_1$",
     ylabel="$z_2$",
@@ -818,9 +749,14 @@ plotting.image_grid(
 # %%
 p = fitted[2]
 codes, digits = (test_images[:5000] - mean_image) @ p["V"].T, test_labels[:5000]
-plotting.latent_scatter(
-    codes, digits, title="Two factors, learned without labels: 0 and 1 stand out"
-)
+_, ax = plt.subplots(figsize=(5.6, 5.4))
+for digit in range(10):
+    z_1, z_2 = codes[digits == digit].T.cpu()
+    ax.scatter(z_1, z_2, s=24, marker=f"${digit}$", lw=0, color=plt.get_cmap("tab10")(digit))
+    box = {"boxstyle": "round,pad=0.15", "fc": "white", "alpha": 0.8}
+    ax.text(z_1.median(), z_2.median(), digit, weight="bold", bbox=box)
+ax.set_title("Two factors, learned without labels: 0 and 1 stand out")
+_ = ax.set(xlabel="$z_1$", ylabel="$z_2$", aspect="equal")
 
 # %% [markdown]
 # (Each number is at the median of its digit, or a line leads there.) How far apart are they? Guess
@@ -1149,7 +1085,7 @@ check.scorecard_within(scorecard[3:], nats=0.5, parameter=0.01, degrees=5)
 #   $\mathbf{W}$ still orthogonal? Fit with two seeds and compare them.
 # - **A floor.** Give the pixels noise of their own, but with $\sigma_d \ge 0.05$. Which pixels end
 #   up at the floor? What happens to the held-out likelihood, and to the draws?
-# - **One digit.** Learn from the images of the digit 3 alone (`load_mnist(digits=[3])`). How many
+# - **One digit.** Learn from the images of the digit 3 alone (`images[labels == 3]`). How many
 #   factors do its draws need to look like threes? Why is it so much easier than ten digits?
 #
 # ### References

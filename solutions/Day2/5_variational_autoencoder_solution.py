@@ -32,83 +32,14 @@
 # solved notebook is in `solutions/Day2`.
 
 # %% tags=["setup"]
-# Find the course: this folder or one above it. In Colab, fetch the course and what it needs.
-import importlib.metadata
-import importlib.util
-import os
-import subprocess
+# Find the course: in this folder, in one above it, or (in Colab) in the folder `course`.
 import sys
-import tempfile
 from pathlib import Path
 
-REPOSITORY, BRANCH = "", "main"
-
-
-def find_course(start: Path) -> Path | None:
-    folders = [start, *start.parents]
-    return next((f for f in folders if (f / "utils" / "checks").is_dir()), None)
-
-
-def run_command(*command: str, problem: str) -> None:
-    no_questions = os.environ | {"GIT_TERMINAL_PROMPT": "0"}
-    done = subprocess.run(command, capture_output=True, text=True, env=no_questions)
-    if done.returncode != 0:
-        raise RuntimeError(f"{problem}\n{done.stderr.strip()}")
-
-
-def fetch_course(to: Path) -> Path:
-    if to.exists():
-        raise FileExistsError(f"{to} is not the whole course: rename or delete it, and try again.")
-    problem = (
-        f"The course could not be fetched from {REPOSITORY}, branch {BRANCH}. Are you online? "
-        "Does the address open in a browser where you are not signed in? Git says:"
-    )
-    with tempfile.TemporaryDirectory(dir=to.parent) as scratch:  # for half a course is no course
-        git_clone = ("git", "clone", "--quiet", "--depth=1", f"--branch={BRANCH}")
-        run_command(*git_clone, REPOSITORY, f"{scratch}/course", problem=problem)
-        if not Path(scratch, "course", "utils", "checks").is_dir():
-            raise RuntimeError(f"{REPOSITORY}, branch {BRANCH}, does not hold this course.")
-        return Path(scratch, "course").rename(to)
-
-
-in_colab = "google.colab" in sys.modules
-root = find_course(Path.cwd()) or find_course(Path.cwd() / "course")
-if root is None and not in_colab:
-    raise FileNotFoundError("Open this notebook from inside the course's folder.")
-if root is None and not REPOSITORY:
-    raise FileNotFoundError(
-        "This notebook does not know its repository: name it in pyproject.toml, `make notebooks`."
-    )
-root = root or fetch_course(Path.cwd() / "course")
-
-packages = {"pyro": "pyro-ppl"} | {p: p for p in ("torchvision", "pandas", "matplotlib", "tqdm")}
-missing = [pip for name, pip in packages.items() if importlib.util.find_spec(name) is None]
-if missing and not in_colab:
-    raise ModuleNotFoundError(f"Run `pip install -r {root / 'requirements.txt'}`, then restart.")
-if missing:
-    keep = f"torch=={importlib.metadata.version('torch')}"  # Colab's own, made for its GPU
-    pip_install = (sys.executable, "-m", "pip", "install", "--quiet", keep)
-    problem = f"{', '.join(missing)} could not be installed. Pip says:"
-    run_command(*pip_install, *missing, problem=problem)
-    importlib.invalidate_caches()
-if in_colab:
-    os.chdir(root)
-sys.path.insert(0, str(root))
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # so that two notebooks can share a processor
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # on Linux: some 10 µs awake, then asleep
-os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")  # what Apple's GPU lacks runs on the CPU
-
-import matplotlib.pyplot as plt
-import pandas as pd
-import pyro
-import pyro.distributions as dist
-import torch
-
-from utils import plotting
-from utils.device import course_device
-
-plotting.use_course_style()
-device = course_device()
+near = [Path("course"), Path(), *Path(globals().get("__vsc_ipynb_file__", "_")).absolute().parents]
+sys.path[:0] = found = [str(f.absolute()) for f in near if (f / "utils/start.py").exists()]
+assert found, f"The course isn't in {Path.cwd()} or above. In Colab, ask your teacher for its link."
+from utils.start import *  # not found? Another "utils" is in the way: restart the kernel
 
 # %% tags=["parameters"]
 SEED = 0
@@ -122,7 +53,7 @@ from torch import nn
 from torch.nn.functional import softplus
 from tqdm.auto import trange
 
-from utils.checks import variational_autoencoder as check
+from checks import variational_autoencoder as check
 from utils.data import load_mnist
 from utils.scorecard import make_scorecard, show_scorecard
 
@@ -196,7 +127,9 @@ for p, value in zip(pi.flatten(), integral, strict=True):
 
 # %%
 images, labels = load_mnist()  # grey, to draw from
-test, test_labels = load_mnist(train=False, binarise="sample", seed=0)  # fixed, 0 or 1
+test_grey, test_labels = load_mnist(train=False)
+fixed = torch.Generator("cpu").manual_seed(0)
+test = torch.bernoulli(test_grey.cpu(), generator=fixed).to(test_grey)  # 0 or 1, always the same
 mean_image = images.mean(0)
 
 
@@ -592,12 +525,14 @@ print(f"d = 2: ELBO of the test images {elbo_2.mean():.2f} nats per image")
 # %%
 with torch.no_grad():
     codes, code_sds = vae_2.encoder(test)
-plotting.latent_scatter(
-    codes[:5000],
-    test_labels[:5000],
-    limit=4.5,
-    title="The map of the digits, learned without labels",
-)
+_, ax = plt.subplots(figsize=(5.6, 5.4))
+for digit in range(10):
+    z_1, z_2 = codes[:5000][test_labels[:5000] == digit].T.cpu()
+    ax.scatter(z_1, z_2, s=24, marker=f"${digit}$", lw=0, color=plt.get_cmap("tab10")(digit))
+    box = {"boxstyle": "round,pad=0.15", "fc": "white", "alpha": 0.8}
+    ax.text(z_1.median(), z_2.median(), digit, weight="bold", bbox=box)
+ax.set_title("The map of the digits, learned without labels")
+_ = ax.set(xlabel="$z_1$", ylabel="$z_2$", xlim=(-4.5, 4.5), ylim=(-4.5, 4.5))
 
 # %% [markdown]
 # Each point is the mean $\boldsymbol{\mu}(\mathbf{x})$ for a test image. The two factors of the
@@ -612,7 +547,15 @@ shares = torch.linspace(0.02, 0.98, 17)
 quantiles = dist.Normal(torch.zeros_like(shares), 1.0).icdf(shares)
 with torch.no_grad():
     decoded = vae_2.decoder(torch.cartesian_prod(quantiles, quantiles)).sigmoid()
-plotting.manifold(decoded, quantiles, title="What the decoder draws at each point of the plane")
+tiles = decoded.reshape(17, 17, 28, 28).flip(1)  # z_1 across, and z_2 upwards
+ticks = [(k + 0.5, f"{quantiles[k].item():.1f}") for k in range(0, 17, 4)]
+_, ax = plt.subplots(figsize=(6.4, 6.6))
+picture = tiles.permute(1, 2, 0, 3).reshape(476, 476).numpy(force=True)
+ax.imshow(picture, extent=(0, 17, 0, 17))
+ax.set_xticks(*zip(*ticks, strict=True))
+ax.set_yticks(*zip(*ticks, strict=True))
+ax.set(xlabel="$z_1$", ylabel="$z_2$", title="What the decoder draws at each point of the plane")
+ax.grid(visible=False)
 
 # %% [markdown]
 # Every image is a smooth bend of its neighbours: strokes lean, close, open. The probabilities of
@@ -652,7 +595,7 @@ with torch.no_grad():
     posteriors = {r: vae_2.encoder(x) for r, x in cut.items()}
 
 nine = (test_labels == 9).nonzero()[2].item()
-plotting.ellipses(
+plotting.regions(
     {
         f"upper {r} rows": (mean[nine], torch.diag(sd[nine] ** 2))
         for r, (mean, sd) in posteriors.items()
@@ -683,7 +626,7 @@ pd.Series(area, name="area of the ellipse (1 sd), median of 10,000").rename_axis
 # fixes $\mathbf{z}$, nothing else.
 
 # %%
-four, nine_grey = (load_mnist(train=False, digits=[digit])[0][:500] for digit in (4, 9))
+four, nine_grey = (test_grey[test_labels == digit][:500] for digit in (4, 9))
 with torch.no_grad():
     between = {
         share: vae_2.encoder(binarise((1 - share) * four + share * nine_grey))
@@ -1048,7 +991,7 @@ for name, widen, K in (
     bounds[name] = (upto, torch.stack(means))
 plotting.curves(
     bounds,
-    scale="log x",
+    xscale="log",
     xlabel="number of draws $K$",
     ylabel=r"$\mathcal{L}_K$, mean of 250 images (nats)",
     title="More draws, tighter bound; wider draws are ahead in the end",
@@ -1297,7 +1240,7 @@ compare(strange)
 # Now try images that are *simple*: digits made half as large, a single stroke, nothing at all.
 
 # %%
-small = nn.functional.avg_pool2d(load_mnist(train=False)[0][::20].view(-1, 1, 28, 28), 2)
+small = nn.functional.avg_pool2d(test_grey[::20].view(-1, 1, 28, 28), 2)
 stroke, empty = torch.zeros(500, 28, 28), torch.zeros(500, 784)
 stroke[:, 8:20, 14] = 1
 simple = {
@@ -1330,12 +1273,14 @@ samples = {
     "rotated by 90°": strange["rotated by 90°"],
     "half the size": simple["digits of half the size"],
 }
-plotting.histogram(
-    {name: elbo_per_image(vae_50, x).clamp(min=-320) for name, x in samples.items()},
-    outlines=True,
-    xlabel="ELBO (nats; what is below -320 is drawn there)",
-    title="The model finds small digits, which it has never seen, likelier than digits",
-)
+_, ax = plt.subplots()
+for line, (name, x) in zip(("-", "--", "-."), samples.items(), strict=True):
+    elbo = elbo_per_image(vae_50, x).clamp(min=-320).cpu()
+    look = {"histtype": "step", "ls": line, "lw": 1.8, "label": name}
+    ax.hist(elbo, bins=45, range=(-320, -20), density=True, **look)
+ax.set_title("The model finds small digits, which it has never seen, likelier than digits")
+ax.set(xlabel="ELBO (nats; what is below -320 is drawn there)", ylabel="density")
+_ = ax.figure.legend(loc="outside lower center", ncols=3)
 
 # %% [markdown]
 # None of these was in the training data, and no one would take an empty image for a digit. Yet the

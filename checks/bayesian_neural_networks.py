@@ -1,0 +1,232 @@
+"""Checks of Day2/3_bayesian_neural_networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pyro
+import pyro.distributions as dist
+import torch
+from pyro import poutine
+from pyro.nn import PyroModule
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from checks.engine import (
+    Call,
+    CheckFailed,
+    Exercise,
+    call,
+    exercise,
+    fail,
+    outcome,
+    same_function,
+    solution,
+)
+from checks.models import same_model
+from checks.scorecard import scorecard_within
+
+__all__ = ["scorecard_within"]
+
+Inputs = Mapping[str, Tensor]
+
+
+@exercise("Exercise 1, the loss of two heads")
+def gaussian_loss(answer: Any) -> None:
+    # All positive, like a variance, so that mixed-up arguments are told, and not only an error.
+    mean, y = 0.2 + 2 * torch.rand(2, 7)
+    variance = 0.3 + 2 * torch.rand(7)
+    three_networks = call(0.2 + 2 * torch.rand(3, 7), 0.3 + torch.rand(3, 7), y)
+    negative = call(y + 0.1, 0.02 + 0.1 * torch.rand(7), y)
+    calls = [call(mean, variance, y), three_networks, negative]
+    same_function(answer, calls, returns=("loss",))
+    heads = {"mean": mean, "variance": variance}
+    _same_gradients(lambda loss: lambda heads: loss(*heads.values(), y), answer, heads)
+
+
+def _same_gradients(of: Callable[[Any], Callable], answer: Any, inputs: Inputs) -> None:
+    """Reject right numbers from which nothing can be learned.
+
+    Args:
+        of: makes, from the answer or the solution, the function of the inputs to differentiate.
+    """
+
+    def gradients(function: Callable[[Inputs], Any]) -> Sequence[Tensor | None]:
+        leaves = {name: value.clone().requires_grad_() for name, value in inputs.items()}
+        try:
+            value = torch.as_tensor(function(leaves)).sum()
+            return torch.autograd.grad(value, list(leaves.values()), allow_unused=True)
+        except RuntimeError as error:  # of numpy, or of the value, if nothing is left to follow
+            if "require" not in str(error):
+                raise
+            return [None] * len(leaves)
+
+    right = gradients(of(solution(Exercise.running.reference.answers[0])))
+    for name, mine, theirs in zip(inputs, gradients(of(answer)), right, strict=True):
+        if mine is None or not torch.allclose(mine, theirs, rtol=1e-2, atol=1e-3):
+            fail(
+                f"the numbers are right, but not their gradient in `{name}`, which learning "
+                "follows.",
+                "`.detach()`, `torch.no_grad()`, `torch.tensor(...)`, `.item()` and numpy cut a "
+                "value off.",
+            )
+
+
+@exercise("Exercise 2, a Bayesian layer")
+def bayesian_linear(answer: Any) -> None:
+    if not (isinstance(answer, type) and issubclass(answer, PyroModule)):
+        fail("`BayesianLinear` should be a class that inherits from PyroModule.")
+    layer = answer(3, 2, 0.7, 1.9)
+    for name in ("weight", "bias"):
+        if name not in layer._pyro_samples:
+            value = layer.__dict__.get(name)
+            what = "is not there" if value is None else f"is a {type(value).__name__}, drawn once"
+            if name in layer._parameters or name in layer._pyro_params:
+                what = "is a parameter, to be optimised"
+            if hasattr(value, "log_prob"):
+                what = "is a distribution, and nothing samples it"
+            fail(
+                f"`self.{name}` {what}.",
+                "Set it in __init__ to a PyroSample(prior), which is sampled anew in every call.",
+            )
+    calls = [call(0.7, 1.9, torch.randn(5, 3)), call(2.3, 0.4, torch.randn(4, 3))]
+    same_model(answer, calls, of=lambda layer: lambda a, b, x: layer(3, 2, a, b)(x))
+    weights = {"weight": torch.randn(4, 3, 2), "bias": torch.randn(4, 2)}
+    _right_at(
+        call(weights, torch.randn(5, 3)),
+        answer,
+        "the layer is right, but not what `forward` returns for many draws of its weights.",
+        "Leave `forward` as it was.",
+        of=_given_weights(3, 2, 0.7, 1.9),
+    )
+
+
+def _given_weights(*sizes: float) -> Callable[[type[PyroModule]], Callable]:
+    """What makes, from a class, the function of weights and x that its modules compute."""
+    return lambda made: lambda weights, x: pyro.condition(made(*sizes), data=weights)(x)
+
+
+@exercise("Exercise 3, the neural regressor")
+def neural_regressor(answer: Any) -> None:
+    x, y = torch.linspace(-9, 9, 7), torch.randn(7)
+    sites = poutine.trace(answer()).get_trace(x).nodes
+    for network in "hg":
+        if not any(site.startswith(f"{network}.") for site in sites):
+            fail(
+                f"the network `self.{network}` is never called.",
+                "The mean is the output of self.h, the variance comes from self.g; `h` and `g` "
+                "without `self.` are those of section 2.",
+            )
+    draws = [poutine.trace(solution("NeuralRegressor")()).get_trace(x) for _ in range(2)]
+    networks = [{name: d.nodes[name]["value"] for name in d.nodes if "." in name} for d in draws]
+    given = _given_weights()
+    same_function(answer, [call(n, x) for n in networks], returns=("mean", "variance"), of=given)
+    for c in (call(x, y), call(x)):
+        same_model(answer, [c], of=lambda regressor: regressor())
+    _same_gradients(lambda r: lambda w: torch.stack(given(r)(w, x)), answer, networks[0])
+
+
+def _same_tensors(answer: Any, c: Call, *returns: str, tolerance: float = 1e-4) -> None:
+    """The same numbers, as tensors, which the cells below the exercise need."""
+    same_function(answer, [c], returns=returns, tolerance=tolerance)
+    value = c.of(answer)
+    for name, part in zip(returns, value if len(returns) > 1 else [value], strict=True):
+        if not isinstance(part, Tensor):
+            fail(
+                f"`{name}` is of type {type(part).__name__}, and the cells below need a tensor.",
+                "Stay with torch: no `.tolist()`, no `.numpy()`.",
+            )
+
+
+def _right_at(c: Call, answer: Any, *lines: str, of: Callable = lambda answer: answer) -> None:
+    """Reject, with these lines, an answer that is right elsewhere, and not for this call."""
+    name = Exercise.running.reference.answers[0]
+    value, expected = outcome(of(answer), c, name), c.of(of(solution(name)))
+    if value.shape != expected.shape or not torch.allclose(value, expected, rtol=1e-3, atol=1e-3):
+        fail(*lines)
+
+
+@exercise("Exercise 4, the predictive density")
+def log_predictive(answer: Any) -> None:
+    scale = torch.tensor([1.0, 1.0, 1.0, 0.03])  # the last so small that its density is large
+    mean, variance = scale * torch.randn(6, 4), scale**2 * (0.3 + torch.rand(6, 4))
+    y = scale * torch.randn(4)
+    _same_tensors(answer, call(mean, variance, y), "log_density")
+    _right_at(
+        call(mean, variance, y + 25),
+        answer,
+        "right, but far from the data the densities are too small for a computer's numbers.",
+        "They become 0, or what is added to 0; `.logsumexp(0)` leaves them logarithms.",
+    )
+
+
+@exercise("Exercise 5, epistemic and aleatoric")
+def variance_parts(answer: Any) -> None:
+    mean = torch.randn(4000, 3) * torch.tensor([0.5, 1.3, 2.0]) + 4.0
+    variance = dist.Gamma(3.0, 2.0).sample((4000, 3)) * torch.tensor([0.5, 1.0, 3.0])
+    _same_tensors(answer, call(mean, variance), "epistemic", "aleatoric", tolerance=2e-3)
+
+
+@exercise("Exercise 6, coverage")
+def coverage(answer: Any) -> None:
+    n = 1500  # not the number of test points of the notebook
+    mean = torch.tensor([[-3.0], [-2.5], [0.0], [1.0], [4.0]]) + torch.zeros(n)
+    variance = torch.tensor([[0.2], [1.5], [0.5], [0.3], [4.0]]) * torch.ones(n)
+    y = 17 * torch.linspace(0, 1, n) ** 0.6 - 7  # not evenly spaced
+    calls = [call(mean, variance, y, level) for level in (0.5, 0.9)]
+    same_function(answer, calls, returns=("share",), tolerance=3e-3)
+
+
+@exercise("Exercise 7, predictive entropy")
+def predictive_entropy(answer: Any) -> None:
+    _same_tensors(answer, call((2.0 * torch.randn(6, 4, 10)).softmax(-1)), "entropy")
+    nearly_sure = torch.full((3, 2, 10), 3.5e-4)
+    nearly_sure[..., 6] = 1 - 9 * 3.5e-4
+    _right_at(
+        call(nearly_sure),
+        answer,
+        "right, but not for small probabilities. Is a clamp, or what you add, too coarse?",
+        "0.001 is a probability like any other; take 1e-10, say.",
+    )
+    sure = torch.zeros(3, 2, 10)
+    sure[:, 0, 3] = sure[0, 1, 3] = sure[1:, 1, 5] = 1.0
+    _right_at(
+        call(sure),
+        answer,
+        "right, but not if a probability is 0: 0 · ln 0 gives nan, and counts as 0.",
+        "torch.xlogy(p, p), or a very small clamp inside the logarithm.",
+    )
+
+
+class _Counter(TorchFunctionMode):
+    """Counts the calls of torch's functions."""
+
+    calls = 0
+
+    def __torch_function__(
+        self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        self.calls += 1
+        return func(*args, **(kwargs or {}))
+
+
+@exercise("Exercise 8, one number for two histograms")
+def auroc(answer: Any) -> str | None:
+    digits = torch.tensor([0.0, 0.0, 0.3, 0.4, 0.4, 1.7])
+    others = torch.tensor([0.0, 0.3, 0.4, 0.9, 1.1, 1.6, 1.6, 1.70001, 2.2])
+    calls = [call(digits, others), call(others[:4], digits), call(digits, digits + 3)]
+    hint = "Compare each of the others with each digit; divide by the number of all pairs."
+    same_function(answer, calls, returns=("area",), hint=hint)
+    with _Counter() as counter:
+        answer(digits, others)
+    if counter.calls < len(digits) * len(others):
+        return None
+    return "A loop over all pairs takes minutes below: there are 11 million. Compare them at once."
+
+
+def claims(held: Mapping[str, object]) -> None:
+    """Pass if every claim holds; the last lines of the notebook rest on them."""
+    if broken := [claim for claim, holds in held.items() if not bool(holds)]:
+        raise CheckFailed(f"Claims: not true is “{broken[0]}”.", "Has every fit come to rest?")
+    print(f"✓ {len(held)} claims hold")

@@ -1,0 +1,545 @@
+"""Compare what an answer *does* with what it should do, and say in one sentence what is wrong.
+
+A check never depends on luck and leaves no trace: it fixes its own seed, and restores the
+reader's random state and parameter store. A wrong answer raises :class:`CheckFailed`, which
+Jupyter shows without a traceback.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+import math
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple, NoReturn
+
+import numpy as np
+import pyro
+import torch
+from pyro.infer.autoguide import AutoGuide
+from torch import Tensor
+
+from checks.crashes import crash, is_blank, reader_line
+from checks.reference import TABLES, Reference, exported, rows, sections
+from utils.device import leaving_no_trace
+
+SEED = 20  # of the checks themselves
+
+
+class CheckFailed(AssertionError):  # noqa: N818  (the reader sees this name)
+    """An answer is wrong; the lines say what, and what to look at.
+
+    Args:
+        vague: whether the lines only say *that* it is wrong, so that the sentence of a known
+            mistake with the same behaviour is better.
+    """
+
+    def __init__(self, *lines: str, vague: bool = False) -> None:
+        self.lines = tuple(part.strip() for line in lines for part in line.split("\n"))
+        self.vague = vague
+        super().__init__("\n".join(self.lines))
+
+    def _render_traceback_(self) -> list[str]:
+        first, *rest = self.lines
+        return [f"✗ {first}", *(f"  {line}" for line in rest)]
+
+
+class StillBlank(CheckFailed, NotImplementedError):  # noqa: N818
+    """The blank has not been filled in yet."""
+
+
+def fail(*lines: str, vague: bool = False) -> NoReturn:
+    """Reject the answer with one to three lines."""
+    raise CheckFailed(*lines, vague=vague)
+
+
+class Call(NamedTuple):
+    args: tuple
+    kwargs: dict[str, Any]
+
+    def __str__(self) -> str:
+        words = [describe(a) for a in self.args]
+        words += [f"{k}={describe(v)}" for k, v in self.kwargs.items()]
+        return f"({', '.join(words)})"
+
+    def of(self, function: Callable) -> Any:
+        """What the function returns for copies of these arguments, with the checks' own seed."""
+        if torch.get_default_device().type == "cpu":
+            torch.default_generator.manual_seed(
+                SEED
+            )  # pyro.set_rng_seed takes a hundred times as long
+        else:
+            pyro.set_rng_seed(SEED + 1)
+        return function(*copy.deepcopy(self.args), **copy.deepcopy(self.kwargs))
+
+
+def call(*args, **kwargs) -> Call:
+    """The arguments of one call of the answer."""
+    return Call(args, kwargs)
+
+
+# --------------------------------------------------------------------------------- exercises
+
+
+class Exercise:
+    """The named check of one exercise: prints a line if the answer is right, else raises.
+
+    Whatever the answer itself raises is reported with the line of the reader's code that raised it.
+
+    Args:
+        title: begins the line that the reader sees.
+        check: compares the answers with the reference; raises :class:`CheckFailed`. What it returns
+            is a remark on a right answer.
+    """
+
+    running: Exercise  # the one whose check runs now
+    explains = True  # whether mistakes are looked for that explain a wrong answer
+
+    def __init__(self, title: str, check: Callable, table: str = "") -> None:
+        functools.update_wrapper(self, check)
+        self.title, self.check = title, check
+        if table:
+            self.table = table
+        self.parameters = list(inspect.signature(check).parameters)
+
+    @functools.cached_property
+    def table(self) -> str:
+        """The mistakes of this exercise: see :class:`checks.reference.Row`."""
+        path = TABLES / f"{self.__module__.rpartition('.')[2]}.txt"
+        if not path.is_file():  # a notebook whose mistakes are all generic
+            return ""
+        parts = sections(path.read_text(encoding="utf-8"))
+        return "".join(rows for names, rows in parts if self.__name__ in names.split(", "))
+
+    @functools.cached_property
+    def reference(self) -> Reference:
+        return Reference.stored(self.__module__.rpartition(".")[2], self.__name__)
+
+    def __call__(self, *answers, **kwargs) -> None:
+        answers = tuple(guarded(_own_copy(answer)) for answer in answers)
+        unset = [n for n, a in zip(self.parameters, answers, strict=False) if a is None]
+        try:
+            if unset:
+                raise StillBlank(
+                    f"still blank: {' and '.join(f'`{name}`' for name in unset)} "
+                    f"{'is' if len(unset) == 1 else 'are'} None.",
+                    "Set it in the cell above. Did that cell stop with an error, or is a name "
+                    "misspelt?",
+                )
+            with leaving_no_trace(), torch.enable_grad():
+                pyro.set_rng_seed(SEED)
+                Exercise.running = self
+                remark = self.check(*answers, **kwargs)
+        except CheckFailed as problem:
+            first, *rest = problem.lines
+            raise type(problem)(f"{self.title}: {first}", *rest, vague=problem.vague) from None
+        except Exception as error:
+            if not is_blank(error):
+                raise CheckFailed(f"{self.title}: {crash(error)}", *reader_line(error)) from None
+            blank = traceback.extract_tb(error.__traceback__)[-1].name
+            raise StillBlank(
+                f"{self.title}: {f'`{blank}` is ' if len(answers) > 1 else ''}still blank.",
+                "Replace the line `raise NotImplementedError(...)` with your code, "
+                "run that cell, then this one.",
+            ) from None
+        print(f"✓ {self.title}", *filter(None, [remark]), sep="\n  ")
+
+    def variants(self, **given: Any) -> Iterator[tuple[str, Callable[[], dict[str, Any]], bool]]:
+        """Wrong solutions: the sentence, what runs the cell, and whether it is of the table."""
+        run = functools.partial(self.reference.run, **given)
+        for row in rows(self.table):
+            for cell in self.reference.changed(row):
+                yield row.sentence, functools.partial(run, cell), True
+        for mutant in self.reference.mutants:
+            yield mutant.sentence, functools.partial(run, mutant.code), False
+
+
+def exercise(title: str, table: str = "") -> Callable[[Callable], Exercise]:
+    """Make the decorated function the check of an exercise, with a table of its mistakes."""
+    return lambda check: Exercise(title, check, table)
+
+
+def solution(name: str) -> Any:
+    """What the notebook calls ``name``, all solved, for the exercise whose check runs."""
+    exercise = Exercise.running
+    if name in exercise.reference.known:
+        return exercise.reference.known[name]
+    notebook = exercise.__module__.rpartition(".")[2]
+    others = (Reference.stored(notebook, other) for other in exported(notebook)["exercises"])
+    return next(other.run()[name] for other in others if name in other.answers)
+
+
+@contextmanager
+def naming(name: str) -> Iterator[None]:
+    """Begin what is said inside with the name of one of several answers."""
+    try:
+        yield
+    except CheckFailed as problem:
+        first, *rest = problem.lines
+        raise CheckFailed(f"`{name}`: {first}", *rest, vague=problem.vague) from None
+
+
+# --------------------------------------------------------------------------- running an answer
+
+
+def _own_copy(answer: Any) -> Any:
+    """A guide or module sets itself up when it is called: use a copy, and leave the reader's."""
+    if not isinstance(answer, torch.nn.Module):
+        return answer
+    guides = {name: m for name, m in answer.named_modules() if isinstance(m, AutoGuide)}
+    kept = {name: (guide._model, guide.master) for name, guide in guides.items()}
+    duplicate = copy.deepcopy(answer)  # which takes model and master from the original, too
+    copies = dict(duplicate.named_modules())
+    for name, guide in guides.items():
+        guide._model, guide.master = kept[name]
+        copies[name]._model = guide._model
+    return duplicate
+
+
+def guarded(answer: Any) -> Any:
+    """The answer; if it is a function, with a complaint about calls that cannot work.
+
+    These are arguments that it does not take, and arguments that it changes in place.
+    """
+    if not inspect.isfunction(answer):
+        return answer
+    signature = inspect.signature(answer)
+
+    @functools.wraps(answer)
+    def wrapper(*args, **kwargs):
+        try:
+            given = signature.bind(*args, **kwargs).arguments
+        except TypeError as error:
+            takes = ", ".join(f"`{name}`" for name in signature.parameters) or "none"
+            fail(
+                f"your function does not take the arguments that it is called with: {error}.",
+                f"Its arguments are {takes}. Leave the line with `def` as it was.",
+            )
+        given = {name: value for name, value in given.items() if name not in kwargs} | kwargs
+        kept = _snapshot(given)
+        result = answer(*args, **kwargs)
+        for name, value in given.items():
+            if not _unchanged(value, kept[name]):
+                fail(
+                    f"your function changes its argument `{name}` in place (`-=`, `*=`, "
+                    "`x[...] =`, `.sub_()`, ...): the variables of the notebook change with it.",
+                    "Make a copy first, or write a new value: `x = x - y`, not `x -= y`.",
+                )
+        return result
+
+    return wrapper
+
+
+def _snapshot(value: Any) -> Any:
+    """A copy of the numbers in an argument; of anything else, nothing is kept."""
+    if isinstance(value, Tensor):
+        return value.detach().clone()
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if isinstance(value, Mapping):
+        return {key: _snapshot(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_snapshot(part) for part in value]
+    return value if isinstance(value, float | int) else None
+
+
+def _unchanged(value: Any, kept: Any) -> bool:
+    if isinstance(kept, Tensor):
+        value = value.detach()
+        return (
+            value.dtype == kept.dtype
+            and value.shape == kept.shape
+            and bool(((value == kept) | (value != value)).all())
+        )
+    if isinstance(kept, np.ndarray):
+        return np.array_equal(value, kept, equal_nan=kept.dtype.kind in "fc")
+    if isinstance(kept, dict):
+        return value.keys() == kept.keys() and all(_unchanged(value[k], kept[k]) for k in kept)
+    if isinstance(kept, float | int):
+        return value == kept or value != value
+    if isinstance(kept, list):
+        return len(value) == len(kept) and all(map(_unchanged, value, kept))
+    return True
+
+
+def outcome(answer: Callable, c: Call, name: str) -> Any:
+    """What the answer returns, which may not be None."""
+    result = c.of(answer)
+    if result is None:
+        fail(f"what `{name}` returns is None.", "Does your function end in a `return`?")
+    return result
+
+
+def describe(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return f"{value.item():.3g}" if value.ndim == 0 else f"tensor of shape {tuple(value.shape)}"
+    return "None" if value is None else repr(value)
+
+
+# ------------------------------------------------------------------------ values and functions
+
+
+def close_to(
+    name: str,
+    value: Any,
+    expected: Any,
+    *,
+    tolerance: float,
+    twins: Mapping[str, Any] | None = None,
+    hint: str | None = None,
+    is_probability: bool = False,
+) -> None:
+    """Accept ``value`` if every entry is within ``tolerance`` of ``expected``.
+
+    Args:
+        name: what the reader calls it.
+        value: a number or tensor, of the shape of ``expected``.
+        tolerance: absolute; for a Monte-Carlo answer, what its number of draws implies.
+        twins: sentence -> wrong value, tried in order.
+        hint: what to look at if nothing else explains the difference.
+        is_probability: whether the value has to lie between 0 and 1.
+    """
+    expected = torch.as_tensor(expected)
+    value = as_number(name, value, expected)
+    if is_probability and not ((value >= 0) & (value <= 1)).all():
+        fail(
+            f"`{name}` is {describe(value)}, and a probability is between 0 and 1.",
+            "It is the *share* of the draws for which the statement is true.",
+        )
+    if _close(value, expected, tolerance):
+        return
+    if not torch.isfinite(value).all():
+        fail(f"`{name}` is not a finite number.", f"Yours: {describe(value)}.", vague=True)
+    for sentence, wrong in (twins or {}).items():
+        if _close(value, wrong, tolerance):
+            fail(sentence)
+    lines = [hint] if hint else []
+    if expected.ndim == 0:
+        side = "large" if value > expected.to(value) else "small"
+        fail(f"`{name}` is {value.item():.6g}: too {side}.", *lines, vague=True)
+    wrong = (value - expected.to(value)).abs() > tolerance
+    fail(
+        f"`{name}` has the right shape, but {int(wrong.sum())} of {wrong.numel()} entries differ.",
+        *lines,
+        vague=True,
+    )
+
+
+def _close(value: Tensor, other: Any, tolerance: float) -> bool:
+    other = torch.as_tensor(other).to(value)
+    if value.shape != other.shape:
+        return False
+    return torch.allclose(value, other, rtol=0.0, atol=tolerance, equal_nan=True)
+
+
+def as_number(name: str, value: Any, expected: Tensor) -> Tensor:
+    """The answer as a tensor of the expected shape, in double precision where there is one."""
+    if value is None:
+        fail(f"`{name}` is None.", "Does your function end in a `return`?")
+    if isinstance(value, tuple) and hasattr(value, "values"):
+        fail(f"`{name}` is a pair, values and indices: take its `.values`.")
+    if callable(value) and not isinstance(value, Tensor):
+        fail(f"`{name}` is a function: call it, with brackets `()`, to get its value.")
+    try:
+        value = torch.as_tensor(value).detach()
+    except (TypeError, ValueError, RuntimeError):
+        fail(f"`{name}` should be a number or a tensor, not {type(value).__name__}.")
+    if value.shape != expected.shape:
+        want = f"have shape {tuple(expected.shape)}" if expected.ndim else "be a single number"
+        fail(f"`{name}` should {want}; yours has shape {tuple(value.shape)}.", vague=True)
+    device = torch.get_default_device()
+    return value.to(device, torch.float32 if device.type == "mps" else torch.float64)
+
+
+def error_of_share(share: float, draws: int) -> float:
+    """Four Monte-Carlo standard errors of a share of independent draws, sqrt(p (1 - p) / draws)."""
+    return 4 * math.sqrt(max(share * (1 - share), 1 / draws) / draws)
+
+
+def same_values(
+    answers: Mapping[str, Any],
+    *,
+    given: Mapping[str, Any] | None = None,
+    tolerance: float | Mapping[str, float] = 1e-4,
+    hints: Mapping[str, str] | None = None,
+    probabilities: Sequence[str] = (),
+    compare: Callable[[str, Any, Any], None] | None = None,
+) -> None:
+    """Accept variables with the values that the solution gives them.
+
+    Args:
+        answers: the reader's values by the names of the notebook.
+        given: variables of the notebook from which the solution computes them.
+        tolerance: absolute, for all or by name.
+        hints: by name, what to look at if nothing explains the difference.
+        probabilities: the names of those between 0 and 1.
+        compare: called with a name, the reader's value and the right one, for what is no number;
+            raises :class:`CheckFailed`, vaguely if a mistake may explain it.
+    """
+    exercise, given = Exercise.running, dict(given or {})
+
+    def compare_all(other: Mapping[str, Any], names: Sequence[str]) -> None:
+        for name in names:
+            if compare is not None:
+                compare(name, answers[name], other[name])
+                continue
+            allowed = tolerance[name] if isinstance(tolerance, Mapping) else tolerance
+            close_to(
+                name, answers[name], other[name], tolerance=allowed, hint=(hints or {}).get(name),
+                is_probability=name in probabilities,
+            )  # fmt: skip
+
+    judge(compare_all, exercise.reference.run(**given), list(answers), exercise.variants(**given))
+
+
+def same_function(
+    answer: Callable,
+    calls: Sequence[Call],
+    *,
+    returns: Sequence[str] = (),
+    tolerance: float = 1e-4,
+    hint: str | None = None,
+    of: Callable[[Any], Callable] = lambda answer: answer,
+    name: str | None = None,
+) -> None:
+    """Accept a function that returns what the solution returns at every call.
+
+    Args:
+        returns: what the reader calls the value, or each of the values of a tuple.
+        tolerance: relative to the largest entry, or absolute below 1.
+        hint: what to look at if no known mistake explains the difference.
+        of: makes the function from what the cell defines, if that is not a function itself.
+        name: what the cell defines, if it defines several things.
+    """
+    exercise = Exercise.running
+    name = name or exercise.reference.answers[0]
+    if not callable(answer):
+        fail(f"`{name}` should be a function, not {type(answer).__name__}.")
+    right = exercise.reference.run()
+    function, reference = of(answer), of(right[name])
+    results = [outcome(function, c, name) for c in calls]
+
+    def values_of(result: Any) -> dict[str, Any]:
+        if isinstance(result, tuple | list) and len(returns) > 1:
+            return dict(zip(returns, result, strict=True))
+        return result if isinstance(result, dict) else {(returns or [name])[0]: result}
+
+    expected = [values_of(c.of(reference)) for c in calls]
+    names = list(expected[0])
+    for result in results:
+        if len(returns) > 1 and (
+            not isinstance(result, tuple | list) or len(result) != len(returns)
+        ):
+            fail(f"`{name}` should return {len(returns)} values: {', '.join(returns)}.")
+        if returns == () and len(names) > 1 and not isinstance(result, dict):
+            fail(f"`{name}` should return a dictionary.")
+    scales = {
+        part: tolerance
+        * max(1.0, *(torch.as_tensor(e[part]).detach().abs().max().item() for e in expected))
+        for part in names
+    }
+
+    def compare(other: Mapping[str, Any], names: Sequence[str]) -> None:
+        wrong = of(other[name])
+        for c, result in zip(calls, map(values_of, results), strict=True):
+            values = values_of(c.of(wrong))
+            for part in names:
+                close_to(part, result.get(part), values[part], tolerance=scales[part], hint=hint)
+
+    try:
+        judge(compare, right, names, exercise.variants())
+    except CheckFailed as problem:
+        if problem.vague and Exercise.explains:
+            _reject_unused_arguments(function, reference, calls[0])
+            pyro.set_rng_seed(SEED)
+            if not _unchanged(function(*calls[0].args, **calls[0].kwargs), _snapshot(results[0])):
+                fail(
+                    "your function draws random numbers: the same input gives another result.",
+                    *problem.lines,
+                )
+        raise
+
+
+def _reject_unused_arguments(function: Callable, reference: Callable, c: Call) -> None:
+    """Fail if an argument that matters has no influence on what the function returns."""
+    functions = (function, reference)
+    bound = inspect.signature(reference).bind(*c.args, **c.kwargs)
+    for argument, value in bound.arguments.items():
+        if not isinstance(value, float) and not (
+            isinstance(value, Tensor) and value.is_floating_point()
+        ):
+            continue
+        moved = []
+        for other in (value * 0.9, value * 0.5, -value, value + 1):
+            changed = copy.copy(bound)
+            changed.arguments = {**bound.arguments, argument: other}
+            move = Call(changed.args, changed.kwargs)
+            with suppress(ArithmeticError, LookupError, RuntimeError, TypeError, ValueError):
+                moved.append([not _unchanged(move.of(f), _snapshot(c.of(f))) for f in functions])
+        mine, theirs = map(any, zip(*moved, strict=True)) if moved else (True, True)
+        if theirs and not mine:
+            fail(
+                f"what you return does not depend on the argument `{argument}`.",
+                "Does your code use a fixed number, or a variable of the notebook, instead?",
+            )
+
+
+def judge(
+    compare: Callable[[Any, Sequence[str]], None],
+    right: Mapping[str, Any],
+    names: Sequence[str],
+    variants: Iterator[tuple[str, Callable[[], dict[str, Any]], bool]],
+) -> None:
+    """Pass if the answer compares with the right solution; else say which mistake it is.
+
+    The sentence is that of the first wrong solution with which the answer agrees: in all its parts,
+    or at least in the first part that is wrong.
+
+    Args:
+        compare: raises :class:`CheckFailed` unless the named parts of the answer agree.
+        right: the solution's variables.
+        names: the parts of the answer.
+    """
+    wrong, problem = _first_difference(compare, right, names)
+    if problem is None:
+        return
+    if not problem.vague or not Exercise.explains:
+        raise problem
+    partly: list[str] = []
+    with warnings.catch_warnings(action="ignore"):
+        for sentence, run, of_table in variants:
+            prefix = "" if of_table or len(names) == 1 else f"`{wrong}`: "
+            try:
+                other = run()
+                compare(other, names[: names.index(wrong) + 1])
+            except Exception:  # noqa: S112  (a wrong solution may do anything)
+                continue
+            if _agrees(compare, other, names):
+                fail(prefix + sentence)
+            partly.append(prefix + sentence)
+    if partly:
+        fail(partly[0])
+    raise problem
+
+
+def _first_difference(
+    compare: Callable, right: Mapping[str, Any], names: Sequence[str]
+) -> tuple[str, CheckFailed | None]:
+    for name in names:
+        try:
+            compare(right, [name])
+        except CheckFailed as problem:
+            return name, problem
+    return "", None
+
+
+def _agrees(compare: Callable, other: Mapping[str, Any], names: Sequence[str]) -> bool:
+    try:
+        compare(other, names)
+    except Exception:
+        return False
+    return True

@@ -1,0 +1,221 @@
+"""Checks of Day2/2_simple_gaussian_model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pyro
+import pyro.distributions as dist
+import torch
+from pyro import poutine
+from torch import Tensor
+
+from checks.engine import call, exercise, fail, same_function, solution
+from checks.models import same_guide, same_model
+from checks.scorecard import scorecard_within
+
+__all__ = ["scorecard_within"]
+
+DOUBLE = {"dtype": torch.float64, "device": "cpu"}  # where the notebook has it, too
+STARTS = {"nu_mu": 0.0, "nu_sigma2": 1.0, "nu_alpha": 1.0, "nu_beta": 1.0}  # of the guide
+
+
+@exercise("Exercise 1, the divergence on a grid")
+def kl_on_grid(answer: Any) -> None:
+    grid = torch.linspace(-9.0, 9.0, 181, **DOUBLE)
+    means, sds = torch.tensor([[0.0], [-1.0], [2.0]]), torch.tensor([[[0.7]], [[1.3]]])
+    log_q, log_p = dist.Normal(means, sds).log_prob(grid), dist.Normal(0.5, 1.5).log_prob(grid)
+    step = grid[1] - grid[0]
+    calls = [call(log_q[0, 0], log_p, step), call(log_q, log_p, step), call(log_p, log_q, step)]
+    same_function(answer, calls, returns=("kl",))
+    narrow = dist.Normal(0.0, 0.2).log_prob(grid)
+    if not torch.as_tensor(answer(narrow, log_p, step)).isfinite():
+        fail(
+            "right, but not for a narrow q: far out its density is 0, and ln 0 is not finite.",
+            "Use the logarithms as they are given.",
+        )
+
+
+@exercise("Exercise 2, the two terms of the ELBO")
+def elbo_terms(answer: Any) -> None:
+    a, b = torch.tensor([[16.0, 12.5, 18.0], [1.3, 0.6, 2.0]], **DOUBLE)
+    same_function(answer, [call(a[0], b[0]), call(a, b)], returns=("explain", "stay"))
+    for nu in ((a.clone().requires_grad_(), b), (a, b.clone().requires_grad_())):
+        if not all(getattr(term, "requires_grad", False) for term in answer(*nu)):
+            fail(
+                "the values are right, but no gradient passes through.",
+                "Is there a .detach(), a .item() or a torch.tensor(...)?",
+            )
+
+
+@exercise("Exercise 3, the ELBO and its standard error")
+def elbo_estimate(answer: Any) -> None:
+    # Either divisor of the variance, S or S - 1, is within the tolerance.
+    log_q = torch.randn(400) - 1.0
+    log_p = log_q - 3.0 + 0.8 * torch.randn(400)
+    calls = [call(log_p, log_q), call(log_p[:100] + 6, log_q[:100])]
+    same_function(answer, calls, returns=("estimate", "standard_error"), tolerance=6e-4)
+
+
+@exercise("Exercise 4, the reparameterised gradient")
+def reparameterised_gradient(answer: Any) -> None:
+    epsilon = torch.linspace(-2.1, 1.9, 9)
+    calls = [call(*torch.tensor(nu), epsilon) for nu in ((17.0, 1.7), (12.0, 0.6))]
+    if isinstance(answer(*calls[0].args), tuple | list):
+        fail("the next cells need one tensor, of shape (S, 2): torch.stack makes one of several.")
+    same_function(answer, calls, returns=("gradient",))
+
+
+@exercise("Exercise 5, the model")
+def gaussian_model(answer: Any) -> None:
+    same_model(answer, [call(7, 3 + torch.randn(7)), call(4)])
+
+
+@exercise("Exercise 6, the guide")
+def gaussian_guide(answer: Any) -> None:
+    c = call(7, 3 + torch.randn(7))
+    same_guide(answer, solution("gaussian_model"), [c])
+    pyro.clear_param_store()
+    trace = poutine.trace(answer).get_trace(*c.args)
+    _check_parameters(pyro.get_param_store())
+    # Where the four numbers, their roots, squares and inverses all differ.
+    for name, value in {"nu_mu": 3.7, "nu_sigma2": 2.3, "nu_alpha": 5.2, "nu_beta": 1.9}.items():
+        pyro.get_param_store()[name] = torch.tensor(value)
+    same_model(answer, [c])
+    returned = trace.nodes["_RETURN"]["value"]
+    for site in ("mu", "gamma"):
+        if not isinstance(returned, dict) or returned.get(site) is not trace.nodes[site]["value"]:
+            fail(
+                "the guide should return its draws, as its last line does.",
+                f"Does the name `{site}` hold what pyro.sample returned?",
+            )
+
+
+def _check_parameters(store: Any) -> None:
+    """The four parameters by the exercise's names, each with its start and its constraint."""
+    for name, start in STARTS.items():
+        if name not in store:
+            fail(
+                f"the guide has no pyro.param named `{name}`; it has {', '.join(store) or 'none'}.",
+                "The name in quotes is the first argument of pyro.param.",
+            )
+        allowed = store._constraints[name].check(torch.tensor([-5.0, 0.001, 100.0]))
+        if name == "nu_mu" and not allowed.all():
+            fail("`nu_mu` may be any number: it needs no constraint.")
+        if name != "nu_mu" and allowed[0]:
+            fail(
+                f"`{name}` itself is always positive; yours may be any number.",
+                "Give its pyro.param constraint=constraints.positive, and use it without exp.",
+            )
+        if not allowed[1:].all():
+            fail(f"`{name}` may be any positive number, and its constraint excludes some.")
+        if abs(store[name].item() - start) > 1e-3:
+            fail(
+                f"`{name}` starts at {store[name].item():.3g}; it should start at {start:g}.",
+                "The initial value is the second argument of pyro.param.",
+            )
+    if extra := store.keys() - STARTS.keys():
+        fail(f"the guide has a parameter `{min(extra)}` that is not in the formulas.")
+
+
+@exercise("Exercise 7, coordinate ascent")
+def cavi_update(answer: Any) -> None:
+    # So few points, and so small a precision in one call, that the priors show.
+    x = torch.tensor([2.0, 5.0, 3.5, 9.0], **DOUBLE)
+    calls = [call(-x[:3], 0.3), call(x, 0.001)]
+    same_function(answer, calls, of=_in_order, tolerance=1e-6)
+
+
+def _in_order(update: Callable) -> Callable:
+    """The results in the order of the formulas, so that the first that is wrong is named."""
+
+    def ordered(*args: Any) -> dict[str, Any]:
+        nu = update(*args)
+        return {name: nu[name] for name in ("nu_sigma2", "nu_mu", "nu_alpha", "nu_beta")}
+
+    return ordered
+
+
+@exercise("Exercise 8, a fit that has converged")
+def gaussian_fit(nu: Any, losses: Any, start: Any, optimum: Mapping[str, float], x: Tensor) -> None:
+    if not isinstance(nu, Mapping) or nu.keys() != optimum.keys():
+        fail(
+            "`start` should hold the four parameters of the guide; it has: "
+            f"{', '.join(nu) if isinstance(nu, Mapping) else type(nu).__name__}.",
+            f"They are {', '.join(optimum)}.",
+        )
+    if all(math.isclose(start[k], optimum[k], rel_tol=1e-4) for k in optimum):
+        fail(
+            "the start is the optimum itself.", "Take it from the data: without it there is no fit."
+        )
+    if len(losses) < 50 or all(math.isclose(nu[k], start[k], rel_tol=1e-3) for k in optimum):
+        fail(
+            "the parameters have hardly moved from the start, so this is no test of a fit.",
+            "More steps, and a first learning rate of about 0.1.",
+        )
+    if not all(math.isfinite(value) for value in nu.values()):
+        fail("a parameter is not a finite number: try a smaller learning rate.")
+    relative = {name: nu[name] / optimum[name] - 1 for name in STARTS}
+    off_mu = (nu["nu_mu"] - optimum["nu_mu"]) / math.sqrt(optimum["nu_sigma2"])
+    off_sd = math.sqrt(1 + relative["nu_sigma2"]) - 1
+    ratio = (1 + relative["nu_alpha"]) / (1 + relative["nu_beta"])
+    off_gamma = (ratio - 1) * math.sqrt(optimum["nu_alpha"])
+    if abs(off_mu) > 10:
+        fail(
+            f"`nu_mu` started at {start['nu_mu']:.3g} and ended at {nu['nu_mu']:.3g}, far from "
+            "the data.",
+            "How far can a step go? Begin where the data are.",
+        )
+    missing = _elbo(optimum, x) - _elbo(nu, x)
+    misses = {  # in units of what is allowed
+        f"`nu_mu` is {off_mu:+.2f} standard deviations from the optimum": off_mu / 0.05,
+        f"the standard deviation √nu_sigma2 is off by {off_sd:+.0%}": off_sd / 0.05,
+        f"E[γ] = α/β is {off_gamma:+.2f} standard deviations from the optimum": off_gamma / 0.05,
+        f"the ELBO could be {missing:.2f} nats higher": missing / 0.02,
+    }
+    for name in ("nu_alpha", "nu_beta"):
+        miss = f"`{name}` is {nu[name]:.3g}, off by {relative[name]:+.0%}"
+        misses[miss] = relative[name] / 0.05
+    worst = max(misses, key=lambda sentence: abs(misses[sentence]))
+    if abs(misses[worst]) > 1:
+        arrived = max(abs(off_sd), abs(relative["nu_alpha"])) < 0.05
+        fail(f"{worst}.", _what_to_change(losses, missing, arrived))
+
+
+def _what_to_change(losses: Sequence[float], missing: float, arrived: bool) -> str:
+    """Tell a fit that climbs from one that is noisy, has stopped on the way, or does not rest.
+
+    Args:
+        missing: how much higher the ELBO could be (nats).
+        arrived: whether the guide is as wide as it should be.
+    """
+    tail = torch.tensor(losses[-len(losses) // 5 :], **DOUBLE)
+    early, late = tail.chunk(2)
+    climbed, noise = (early.mean() - late.mean()).item(), late.std().item()
+    if missing > 0.1 and climbed > max(0.02, 5 * noise / math.sqrt(len(late))):
+        return "The ELBO is still rising: a larger first learning rate, or more steps."
+    # One draw of ln p - ln q has a variance of about twice the divergence from the posterior.
+    if 2 * missing < 16 * noise**2:
+        return "The ELBO is noisy, as from few draws a step: how many particles are there?"
+    if not arrived:
+        return "It stopped on the way: start nearer to the data's scale, or take more steps."
+    return "It has arrived, but does not come to rest: let the learning rate decay further."
+
+
+def _elbo(nu: Mapping[str, float], x: Tensor) -> float:
+    """The ELBO of a guide (nats), up to a constant that is the same for all."""
+    m, s2, a, b = (torch.tensor(float(nu[name]), **DOUBLE) for name in STARTS)
+    x = x.cpu().double()
+    explain = len(x) * (torch.digamma(a) - b.log()) - a / b * (((x - m) ** 2).sum() + len(x) * s2)
+    log_prior = -0.5e-4 * (m**2 + s2) - a / b
+    entropy = 0.5 * s2.log() + a - b.log() + torch.lgamma(a) + (1 - a) * torch.digamma(a)
+    return (0.5 * explain + log_prior + entropy).item()
+
+
+@exercise("Exercise 9, the predictive distribution")
+def predictive(answer: Any) -> None:
+    few = torch.tensor([2.0, 5.0, 3.5, 9.0], **DOUBLE)
+    more = torch.tensor([1.0, -1.0, 0.4, 0.5, 2.2, -3.0, 0.3], **DOUBLE)
+    same_function(answer, [call(-more), call(few)], returns=("df", "loc", "scale"))
