@@ -128,13 +128,14 @@ def _explain(
         if known and not of_table:
             break
         theirs = _behaviour(wrong_model, points[first : first + 1], first)
-        if (first, site) not in theirs or not _alike_at((first, site), mine, theirs):
+        stops = (first, "error") in theirs and site != "error"  # which lacks sites for that reason
+        if stops or not _alike_at((first, site), mine, theirs):
             continue
         lines = sentence if of_table or site == "error" else f"`{site}`: {sentence}"
         theirs = _behaviour(wrong_model, points)
         if all(_alike_at(k, mine, theirs) for k in {**mine, **theirs}):
             fail(lines)
-        density = mine[first, site][-1]
+        density = mine[first, site][-1] if (first, site) in mine else None
         if isinstance(density, Tensor) and density.isfinite().all():  # else all are alike
             partly.append(lines)
     if partly and not known and site != "error":

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils._device import _device_constructors
 from torch.utils._python_dispatch import TorchDispatchMode
 
 DEVICE = torch.device("lazy", 0)  # as CUDA's, its tensors' device has an index, 0
@@ -204,10 +205,12 @@ tensor, as_tensor = torch.tensor, torch.as_tensor
 def pretend_device() -> Iterator[torch.device]:
     """Give torch the pretended device; restore the default device and all else at the end."""
     before = torch.get_default_device()
+    _device_constructors.cache_clear()
     torch.tensor, torch.as_tensor = _from_data(tensor), _from_data(as_tensor)
     try:
         with _PretendMode():
             yield torch.device(DEVICE.type)
     finally:
         torch.tensor, torch.as_tensor = tensor, as_tensor
+        _device_constructors.cache_clear()  # which may remember the functions just replaced
         torch.set_default_device(None if before.type == "cpu" else before)

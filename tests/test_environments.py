@@ -6,14 +6,17 @@ Neither can be built without a network; that they say what `make lab` says can b
 from __future__ import annotations
 
 import ast
-import importlib.metadata
 import json
 import re
 import subprocess
+from functools import cache
+from importlib import metadata
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
+
+packages_distributions = cache(metadata.packages_distributions)  # it reads every package
 
 # conda-forge's names of what is smaller there: without CUDA, and without windows of its own.
 CONDA_NAMES = {"torch": "pytorch-cpu", "matplotlib": "matplotlib-base"}
@@ -79,7 +82,7 @@ def test_every_imported_package_is_declared(root, folder):
                 imported |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
                 imported.add(node.module.partition(".")[0])
-    providers = importlib.metadata.packages_distributions()
+    providers = packages_distributions()
     packages = {
         name: {p.lower().replace("_", "-") for p in providers[name]}
         for name in imported & providers.keys()

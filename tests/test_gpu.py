@@ -22,6 +22,7 @@ import pytest
 import torch
 from pretend_device import DEVICE, PretendTensor, pretend_device
 
+import utils.start  # of this process, restored after each test
 from checks.engine import CheckFailed, exercise
 from tools import build
 from utils import data
@@ -216,6 +217,8 @@ def test_notebook_runs_on_a_device_that_is_not_the_cpu(source, device, monkeypat
     monkeypatch.setattr(data, "load_mnist", load_fewer)
     monkeypatch.chdir(source.parent)
     monkeypatch.setattr(sys, "path", [*sys.path])  # what the setup cell adds to is undone
+    monkeypatch.delitem(sys.modules, "utils.start")  # so that it chooses the device again
+    monkeypatch.delattr(utils, "start")
     monkeypatch.setenv("PYTORCH_ENABLE_MPS_FALLBACK", "1")
     namespace: dict[str, Any] = {"__name__": "__main__"}
     with mpl.rc_context():

@@ -703,7 +703,7 @@ print(f"{gap.quantile(0.95):.1f} nats")
 
 # %% [markdown]
 # Typically the bound is close, within a nat. But the mean gap is several times the median: one
-# image in nine has a gap above 5 nats, one in twenty above 20. Since $\ln p(\mathbf{x}) -
+# image in eight has a gap above 5 nats, one in twenty above 20. Since $\ln p(\mathbf{x}) -
 # \mathcal{L}(\mathbf{x}) = \mathrm{KL}(q(\mathbf{z} \mid \mathbf{x}) \| p(\mathbf{z} \mid
 # \mathbf{x}))$, their $q$ must be far from the exact posterior. We have that, too: it is
 # proportional to the joint on a grid. Draw it beside $q$ for three images: one with a typical gap;
