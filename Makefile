@@ -4,11 +4,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ONLY ?=
-TO ?= build/slides
+TO ?= build/site
 LAB_OPTIONS ?=
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: lab test notebooks slides assignments seeds format bench clean
+.PHONY: lab test notebooks site assignments seeds format bench clean
 
 lab: .venv/student  ## open the course in JupyterLab
 	$(BIN)/jupyter lab $(LAB_OPTIONS)
@@ -21,8 +21,9 @@ test: .venv/maintainer  ## lint, execute every notebook, run all tests
 notebooks: .venv/maintainer  ## make the notebooks from their sources (ONLY=part_of_a_name)
 	$(BIN)/python -m tools.build --only "$(ONLY)"
 
-slides: .venv/maintainer  ## make a deck of slides from each notebook and each day (ONLY=Day1, TO=folder)
-	$(BIN)/python -m tools.slides --only "$(ONLY)" --to "$(TO)"
+site: .venv/maintainer  ## make the website and, in its folder slides, the two talks
+	$(BIN)/sphinx-build -q -W -b html -c website . $(TO)
+	$(BIN)/sphinx-build -q -W -t talks -b revealjs -c website . $(TO)/slides
 
 assignments: .venv/maintainer  ## make what nbgrader hands out and grades (see grading/README.md)
 	$(BIN)/python -m tools.build --assignments

@@ -1,4 +1,4 @@
-"""Checks of Day2/3_bayesian_neural_networks."""
+"""Checks of Day2/2_bayesian_neural_networks."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pyro
-import pyro.distributions as dist
 import torch
-from pyro import poutine
 from pyro.nn import PyroModule
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
@@ -95,26 +93,6 @@ def _given_weights(*sizes: float) -> Callable[[type[PyroModule]], Callable]:
     return lambda made: lambda weights, x: pyro.condition(made(*sizes), data=weights)(x)
 
 
-@exercise("Exercise 3, the neural regressor")
-def neural_regressor(answer: Any) -> None:
-    x, y = torch.linspace(-9, 9, 7), torch.randn(7)
-    sites = poutine.trace(answer()).get_trace(x).nodes
-    for network in "hg":
-        if not any(site.startswith(f"{network}.") for site in sites):
-            fail(
-                f"the network `self.{network}` is never called.",
-                "The mean is the output of self.h, the variance comes from self.g; `h` and `g` "
-                "without `self.` are those of section 2.",
-            )
-    draws = [poutine.trace(solution("NeuralRegressor")()).get_trace(x) for _ in range(2)]
-    networks = [{name: d.nodes[name]["value"] for name in d.nodes if "." in name} for d in draws]
-    given = _given_weights()
-    same_function(answer, [call(n, x) for n in networks], returns=("mean", "variance"), of=given)
-    for c in (call(x, y), call(x)):
-        same_model(answer, [c], of=lambda regressor: regressor())
-    _same_gradients(lambda r: lambda w: torch.stack(given(r)(w, x)), answer, networks[0])
-
-
 def _same_tensors(answer: Any, c: Call, *returns: str, tolerance: float = 1e-4) -> None:
     """The same numbers, as tensors, which the cells below the exercise need."""
     same_function(answer, [c], returns=returns, tolerance=tolerance)
@@ -136,39 +114,35 @@ def _right_at(c: Call, answer: Any, *lines: str, of: Callable = lambda answer: a
         fail(*lines)
 
 
-@exercise("Exercise 4, the predictive density")
-def log_predictive(answer: Any) -> None:
-    scale = torch.tensor([1.0, 1.0, 1.0, 0.03])  # the last so small that its density is large
-    mean, variance = scale * torch.randn(6, 4), scale**2 * (0.3 + torch.rand(6, 4))
-    y = scale * torch.randn(4)
-    _same_tensors(answer, call(mean, variance, y), "log_density")
-    _right_at(
-        call(mean, variance, y + 25),
-        answer,
-        "right, but far from the data a computer rounds the densities to 0: ln 0 is -inf, and any "
-        "small number that you add is larger than they are.",
-        "`.logsumexp(0)` on the log densities never leaves the logarithmic scale.",
-    )
+@exercise("Exercise 3, the marginal density")
+def log_marginal(answer: Any) -> None:
+    y = 2 * torch.randn(7)
+    calls = [call(torch.randn(m, 7, 4), 0.3 + 2 * torch.rand(m, 7), y) for m in (3, 2)]
+    calls.append(call(torch.randn(2, 7, 4) / 9, 0.01 + torch.rand(2, 7) / 99, y / 50))  # ln p > 1
+    same_function(answer, calls, returns=("log_p",), tolerance=1e-3)
+    _same_tensors(answer, calls[0], "log_p", tolerance=1e-3)
 
 
-@exercise("Exercise 5, epistemic and aleatoric")
-def variance_parts(answer: Any) -> None:
-    mean = torch.randn(4000, 3) * torch.tensor([0.5, 1.3, 2.0]) + 4.0
-    variance = dist.Gamma(3.0, 2.0).sample((4000, 3)) * torch.tensor([0.5, 1.0, 3.0])
-    _same_tensors(answer, call(mean, variance), "epistemic", "aleatoric", tolerance=2e-3)
+@exercise("Exercise 4, accept or stay")
+def accept(answer: Any) -> None:
+    chains = 200  # so many that some u are just below, some just above
+    log_p, new_log_p = 2 * torch.randn(2, chains) - 1
+    momentum, new_momentum = 1.5 * torch.randn(2, chains, 5)
+    u = torch.linspace(0.03, 0.97, chains)
+    made = call(log_p, momentum, new_log_p, new_momentum, u)
+
+    def in_numbers(answer: Callable) -> Callable:
+        return lambda *given: [torch.as_tensor(value).float() for value in answer(*given)]
+
+    same_function(answer, [made], returns=("accepted", "probability"), of=in_numbers)
+    if torch.as_tensor(made.of(answer)[0]).dtype != torch.bool:
+        fail(
+            "`accepted` should hold True and False; yours holds numbers.",
+            "The comparison `u < ...` is all that is needed.",
+        )
 
 
-@exercise("Exercise 6, coverage")
-def coverage(answer: Any) -> None:
-    n = 700  # not the number of test points of the notebook
-    mean = torch.tensor([[-3.0], [-2.5], [0.0], [1.0], [4.0]]) + torch.zeros(n)
-    variance = torch.tensor([[0.2], [1.5], [0.5], [0.3], [4.0]]) * torch.ones(n)
-    y = 17 * torch.linspace(0, 1, n) ** 0.6 - 7  # not evenly spaced
-    calls = [call(mean, variance, y, level) for level in (0.5, 0.9)]
-    same_function(answer, calls, returns=("share",), tolerance=1e-3)
-
-
-@exercise("Exercise 7, predictive entropy")
+@exercise("Exercise 5, predictive entropy")
 def predictive_entropy(answer: Any) -> None:
     _same_tensors(answer, call((2.0 * torch.randn(6, 4, 10)).softmax(-1)), "entropy")
     nearly_sure = torch.full((3, 2, 10), 3.5e-4)
@@ -201,7 +175,7 @@ class _Counter(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-@exercise("Exercise 8, one number for two histograms")
+@exercise("Exercise 6, AUROC")
 def auroc(answer: Any) -> str | None:
     digits = torch.tensor([0.0, 0.0, 0.3, 0.4, 0.4, 1.7])
     others = torch.tensor([0.0, 0.3, 0.4, 0.9, 1.1, 1.6, 1.6, 1.70001, 2.2])
@@ -213,10 +187,3 @@ def auroc(answer: Any) -> str | None:
     if counter.calls < len(digits) * len(others):
         return None
     return "A loop over all pairs takes minutes below: there are 11 million. Compare them at once."
-
-
-def claims(held: Mapping[str, object]) -> None:
-    """Pass if every claim holds; the last lines of the notebook rest on them."""
-    if broken := [claim for claim, holds in held.items() if not bool(holds)]:
-        fail(f"Claims: not true is “{broken[0]}”.", "Has every fit come to rest?")
-    print(f"✓ {len(held)} claims hold")

@@ -9,7 +9,7 @@ import tomllib
 import traceback
 from pathlib import Path
 
-BLANK = "Still blank: replace this line with your code."  # what the stub of a blank raises
+BLANK = "Still blank: put your code here."  # what the stub of a blank raises
 
 _TABLES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 EXPLANATIONS: dict[str, str] = _TABLES["explanations"]

@@ -22,6 +22,7 @@ import pyro
 import torch
 from pyro.infer.autoguide import AutoGuide
 from torch import Tensor
+from torch.utils._pytree import tree_flatten
 
 from checks.crashes import crash, is_blank, reader_line
 from checks.reference import TABLES, Reference, exported, rows, sections
@@ -69,9 +70,7 @@ class Call(NamedTuple):
     def of(self, function: Callable) -> Any:
         """What the function returns for copies of these arguments, with the checks' own seed."""
         if torch.get_default_device().type == "cpu":
-            torch.default_generator.manual_seed(
-                SEED
-            )  # pyro.set_rng_seed takes a hundred times as long
+            torch.default_generator.manual_seed(SEED)  # a hundred times as fast as Pyro's
         else:
             pyro.set_rng_seed(SEED + 1)
         return function(*copy.deepcopy(self.args), **copy.deepcopy(self.kwargs))
@@ -220,7 +219,7 @@ def guarded(answer: Any) -> Any:
                 f"Its arguments are {takes}. Leave the line with `def` as it was.",
             )
         given = {name: value for name, value in given.items() if name not in kwargs} | kwargs
-        kept = _snapshot(given)
+        kept = {name: _snapshot(value) for name, value in given.items()}
         result = answer(*args, **kwargs)
         for name, value in given.items():
             if not _unchanged(value, kept[name]):
@@ -234,36 +233,24 @@ def guarded(answer: Any) -> Any:
     return wrapper
 
 
-def _snapshot(value: Any) -> Any:
-    """A copy of the numbers in an argument; of anything else, nothing is kept."""
-    if isinstance(value, Tensor):
-        return value.detach().clone()
-    if isinstance(value, np.ndarray):
-        return value.copy()
-    if isinstance(value, Mapping):
-        return {key: _snapshot(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_snapshot(part) for part in value]
-    return value if isinstance(value, float | int) else None
+def _snapshot(value: Any) -> tuple[list[Tensor | None], Any]:
+    """Copies of the numbers in an argument, and how they are arranged; nothing else is kept."""
+    leaves, structure = tree_flatten(value)
+    numbers = (Tensor, np.ndarray, float, int)
+    kept = [torch.as_tensor(x).detach().clone() if isinstance(x, numbers) else None for x in leaves]
+    return kept, structure
 
 
-def _unchanged(value: Any, kept: Any) -> bool:
-    if isinstance(kept, Tensor):
-        value = value.detach()
-        return (
-            value.dtype == kept.dtype
-            and value.shape == kept.shape
-            and bool(((value == kept) | (value != value)).all())
-        )
-    if isinstance(kept, np.ndarray):
-        return np.array_equal(value, kept, equal_nan=kept.dtype.kind in "fc")
-    if isinstance(kept, dict):
-        return value.keys() == kept.keys() and all(_unchanged(value[k], kept[k]) for k in kept)
-    if isinstance(kept, float | int):
-        return value == kept or value != value
-    if isinstance(kept, list):
-        return len(value) == len(kept) and all(map(_unchanged, value, kept))
-    return True
+def _unchanged(value: Any, kept: tuple[list[Tensor | None], Any]) -> bool:
+    numbers, structure = _snapshot(value)
+    return structure == kept[1] and all(map(_identical, numbers, kept[0]))
+
+
+def _identical(a: Tensor | None, b: Tensor | None) -> bool:
+    if a is None or b is None:
+        return a is b
+    alike = (a.dtype, a.shape) == (b.dtype, b.shape)
+    return alike and bool(((a == b) | (a != a)).all())
 
 
 def outcome(answer: Callable, c: Call, name: str) -> Any:
@@ -504,42 +491,37 @@ def judge(
         right: the solution's variables.
         names: the parts of the answer.
     """
-    wrong, problem = _first_difference(compare, right, names)
+    problems = ((name, _problem(compare, right, [name])) for name in names)
+    wrong, problem = next((found for found in problems if found[1]), ("", None))
     if problem is None:
         return
-    if not problem.vague or not Exercise.explains:
+    if not getattr(problem, "vague", False) or not Exercise.explains:
         raise problem
-    partly: list[str] = []
+    explained: list[str] = []
     with warnings.catch_warnings(action="ignore"):
         for sentence, run, of_table in variants:
-            prefix = "" if of_table or len(names) == 1 else f"`{wrong}`: "
-            try:
-                other = run()
-                compare(other, names[: names.index(wrong) + 1])
-            except Exception:  # noqa: S112  (a wrong solution may do anything)
+            other = ran(run)
+            if other is None or _problem(compare, other, names[: names.index(wrong) + 1]):
                 continue
-            if _agrees(compare, other, names):
-                fail(prefix + sentence)
-            partly.append(prefix + sentence)
-    if partly:
-        fail(partly[0])
+            explained.append(sentence if of_table or len(names) == 1 else f"`{wrong}`: {sentence}")
+            if not _problem(compare, other, names):
+                fail(explained[-1])
+    if explained:
+        fail(explained[0])
     raise problem
 
 
-def _first_difference(
-    compare: Callable, right: Mapping[str, Any], names: Sequence[str]
-) -> tuple[str, CheckFailed | None]:
-    for name in names:
-        try:
-            compare(right, [name])
-        except CheckFailed as problem:
-            return name, problem
-    return "", None
+def ran(run: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
+    """What a wrong solution defines; it may also raise anything."""
+    with suppress(Exception):
+        return run()
+    return None
 
 
-def _agrees(compare: Callable, other: Mapping[str, Any], names: Sequence[str]) -> bool:
+def _problem(compare: Callable, other: Mapping[str, Any], names: Sequence[str]) -> Exception | None:
+    """What keeps the named parts of the answer from agreeing with another solution."""
     try:
         compare(other, names)
-    except Exception:
-        return False
-    return True
+    except Exception as problem:
+        return problem
+    return None

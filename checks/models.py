@@ -22,7 +22,7 @@ from pyro.poutine.util import site_is_subsample
 from torch import Tensor
 
 from checks.crashes import reader_line
-from checks.engine import Call, CheckFailed, Exercise, fail
+from checks.engine import Call, CheckFailed, Exercise, fail, ran
 
 Fixed = Callable[[], set[str]]  # the sites whose distribution depends on no other value
 DRAWS = 3  # random latent values at which densities are compared
@@ -62,7 +62,7 @@ def same_model(
             wrong_models = (
                 (sentence, of(namespace[name]), of_table)
                 for sentence, run, of_table in exercise.variants()
-                if (namespace := _ran(run)) is not None
+                if (namespace := ran(run)) is not None
             )
             with warnings.catch_warnings(action="ignore"):
                 _explain(answer, reference, calls, problem, wrong_models)
@@ -93,13 +93,6 @@ def _compare_models(
 
 
 # ------------------------------------------------------------------------- which mistake is it?
-
-
-def _ran(run: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
-    try:
-        return run()
-    except Exception:
-        return None
 
 
 def _explain(

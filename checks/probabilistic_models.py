@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pyro
-import pyro.distributions as dist
 import torch
 from pyro import poutine
 from torch import Tensor
@@ -47,16 +46,7 @@ def log_joint(answer: Any) -> None:
     same_function(answer, calls, returns=("total",), hint=hint)
 
 
-@exercise("Exercise 3, Bayes' rule on a grid")
-def bayes_on_grid(answer: Any) -> None:
-    # Neither the reader's grid nor a density that is normalised, or near it, already.
-    grid = torch.linspace(-3.0, 4.0, 14)
-    log_joint = dist.Laplace(0.7, 0.35).log_prob(grid) + 1.5
-    hint = "Compare it with the two formulas: an exp, a sum times `step`, a division."
-    same_function(answer, [call(log_joint, grid)], returns=("density", "evidence"), hint=hint)
-
-
-@exercise("Exercise 4, two normals make a normal")
+@exercise("Exercise 3, two normals make a normal")
 def normal_posterior(answer: Any) -> None:
     mean, prior_sd, noise_sd = torch.tensor([-4.0, 3.0, 1.7])
     calls = [
@@ -67,7 +57,7 @@ def normal_posterior(answer: Any) -> None:
     same_function(answer, calls, returns=("mean", "sd"), hint=hint)
 
 
-@exercise("Exercise 5, your first guide")
+@exercise("Exercise 4, your first guide")
 def guide(answer: Any) -> None:
     reading = call(torch.tensor(18.4))
     pyro.clear_param_store()
@@ -121,16 +111,16 @@ def _check_parameter(name: str, start: float) -> None:
         )
 
 
-@exercise("Exercise 6, ten days in a plate")
+@exercise("Exercise 5, ten days in a plate")
 def days_model(answer: Any) -> None:
     same_model(answer, [call(7, 18 + torch.randn(7)), call(4)])
 
 
-@exercise("Exercise 7, a hierarchical model")
+@exercise("Exercise 6, a hierarchical model")
 def hierarchical_model(answer: Any) -> None:
     same_model(answer, [call(7, 18 + torch.randn(7)), call(4)])
 
 
-@exercise("Exercise 8, a robust model")
+@exercise("Exercise 7, a robust model")
 def robust_model(answer: Any) -> None:
     same_model(answer, [call(7, 18 + torch.randn(7)), call(4)])

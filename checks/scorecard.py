@@ -41,9 +41,9 @@ def scorecard_within(
     absolute = (scorecard["approximate"] - scorecard[truth]).abs()
     limits = {
         "E": (mean, "means within {:g} sd"),
-        "sd": (sd, "sds within {:.0%}"),
+        "sd": (sd, "sds within {}"),
         "P": (probability, "probabilities (as such, not their odds) within {:g}"),
-        "parameter": (parameter, "parameters within {:.0%}"),
+        "parameter": (parameter, "parameters within {}"),
         "nats": (nats, "logs within {:g} nats"),
         "degrees": (degrees, "angles within {:g}°"),
     }
@@ -61,6 +61,11 @@ def scorecard_within(
             f"`{row.name}`: {row['approximate']:.4g} against {row[truth]:.4g}.",
             "Is the ELBO flat? Then run the notebook again from the top, in order.",
         )
-    parts = [text.format(limit) for limit, text in limits.values() if limit is not None]
+    relative = (limits["sd"], limits["parameter"])
+    parts = [
+        text.format(f"{100 * limit:g}%" if (limit, text) in relative else limit)
+        for limit, text in limits.values()
+        if limit is not None
+    ]
     of = "" if truth == "exact" else f" against the {truth}"
     print(f"✓ Scorecard{of}: {int(judged.sum())} quantities; {', '.join(parts)}")

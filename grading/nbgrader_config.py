@@ -15,7 +15,7 @@ c.CourseDirectory.course_id = "pyro"
 c.ClearSolutions.code_stub = {
     "python": (
         "# YOUR CODE HERE\n"
-        'raise NotImplementedError("Still blank: replace this line with your code.")'
+        'raise NotImplementedError("Still blank: put your code here.")'
     )
 }
 

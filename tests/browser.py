@@ -1,4 +1,4 @@
-"""A JupyterLab and a browser of their own, and what is kept of a page when a test fails."""
+"""A JupyterLab and a browser of their own."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib
 import pytest
 from jupyter_server.serverapp import list_running_servers
-from playwright.sync_api import Browser, Error, Page, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 NAMES = ("google-chrome", "google-chrome-stable", "chromium", "chromium-browser")
 
@@ -80,28 +80,3 @@ def jupyterlab(folder: Path, home: Path, timeout: float = 60) -> Iterator[tuple[
         except subprocess.TimeoutExpired:
             server.kill()  # its kernels notice that, and end
             server.wait()
-
-
-@contextmanager
-def keeping_evidence(page: Page, folder: Path, name: str) -> Iterator[None]:
-    """If the block fails, keep a screenshot and a trace of the page, and let the error name them.
-
-    Args:
-        folder: is made if it is not there.
-        name: of the files, without a suffix. Those of an earlier failure are removed.
-    """
-    picture, trace = folder / f"{name}.png", folder / f"{name}.zip"
-    for file in (picture, trace):
-        file.unlink(missing_ok=True)
-    page.context.tracing.start(screenshots=True)
-    try:
-        yield
-    except BaseException as error:
-        folder.mkdir(parents=True, exist_ok=True)
-        with suppress(Error):  # a browser that has crashed has nothing left to show
-            page.screenshot(path=picture, timeout=10_000)
-            page.context.tracing.stop(path=trace)
-            error.add_note(f"The page when it failed: {picture}")
-            error.add_note(f"How it came to that: playwright show-trace {trace}")
-        raise
-    page.context.tracing.stop()

@@ -8,37 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from utils.data import load_rugged
-
-FIT = {
-    "steps": 500,
-    "learning_rate": 0.2,
-    "final_learning_rate": 0.001,
-    "particles": 16,
-    "max_plate_nesting": 1,
-}
-
-
-def warm_day() -> dict[str, Any]:
-    alpha, beta = 50 + 2.3 * torch.randn(20_000), 1 + 1.3 * torch.randn(20_000)
-    return {"draws_1": {"alpha": alpha, "beta": beta}}
-
-
-def african_countries() -> dict[str, Any]:
-    countries = load_rugged()
-    rows = countries[countries["cont_africa"] == 1]
-    x, y = (torch.tensor(rows[c].to_numpy(), dtype=torch.float32) for c in ("rugged", "log_gdp"))
-    evidence = -74.8893  # by the notebook's quadrature
-    data, exact = {"African": (x, y)}, {"African": {"log_evidence": evidence}}
-    return {"SEED": 0, "settings": FIT, "data": data, "exact": exact}
-
-
-def slopes() -> dict[str, Any]:
-    def around(slope: float) -> dict[str, Tensor]:
-        return {"w0": 9 + torch.randn(50_000), "w1": slope + 0.1 * torch.randn(50_000)}
-
-    return {"draws": {"non-African": around(-0.17), "African": around(0.15)}}
-
 
 def gaussian_fit() -> dict[str, Any]:
     x = 5 + torch.randn(100, generator=torch.Generator("cpu").manual_seed(2), device="cpu")
@@ -52,7 +21,7 @@ def gaussian_fit() -> dict[str, Any]:
     def fit_gaussian(x: Tensor, start: dict[str, float], **settings: Any) -> tuple[dict, list]:
         return dict(optimum), [150.0] * settings["steps"]  # a real fit takes ten seconds
 
-    return {"x": x, "optimum": optimum, "fit_gaussian": fit_gaussian}
+    return {"x": x, "optimum": optimum, "fit_gaussian": fit_gaussian, "settings": {}}
 
 
 def few_images() -> dict[str, Any]:
@@ -66,11 +35,8 @@ def few_images() -> dict[str, Any]:
 
 
 EXAMPLES: dict[str, Callable[[], dict[str, Any]]] = {
-    "ice_cream_shop.warm_day": warm_day,
-    "bayesian_regression.african_fit": african_countries,
-    "bayesian_regression.slope_probabilities": slopes,
     "simple_gaussian_model.gaussian_fit": gaussian_fit,
     "factor_analysis.number_of_factors": few_images,
 }
 # Not with every mutant: a fit takes seconds each time, and its stand-in ignores its settings.
-SLOW = ("bayesian_regression.african_fit", "simple_gaussian_model.gaussian_fit")
+SLOW = ("simple_gaussian_model.gaussian_fit",)

@@ -6,10 +6,13 @@ import re
 import shutil
 from collections.abc import Iterator
 
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser import NAMES, find_browser, jupyterlab, keeping_evidence
+from tests.browser import NAMES, find_browser, jupyterlab
+from tools import build
 
 PATIENCE = 60_000  # milliseconds for whatever the page has to show; it normally needs a few seconds
 
@@ -24,14 +27,24 @@ alpha = pyro.sample("alpha", dist.Normal(50.0, 10.0))
 SALES = 'pyro.sample("sales", dist.Poisson(softplus(alpha + beta * ({} - 20))), obs=sales)'
 
 
-@pytest.fixture
-def lab(root, tmp_path) -> Iterator[tuple[str, str]]:
+EXPLORER = (
+    "from utils.explorer import explore\nexplore(lambda x: plt.plot([0, x]), x=(0.0, 2.0, 1.0))"
+)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory) -> Iterator[tuple[str, str]]:
     """JupyterLab on a copy of what a student needs, at a path with a space in its name."""
-    course = tmp_path / "the course"
+    place = tmp_path_factory.mktemp("lab")
+    course = place / "the course"
     for folder in ("Day1", "utils", "checks"):
-        shutil.copytree(root / folder, course / folder)
-    shutil.copytree(root / "data", course / "data", ignore=shutil.ignore_patterns("MNIST"))
-    with jupyterlab(course, tmp_path / "home") as running:
+        shutil.copytree(build.ROOT / folder, course / folder)
+    shutil.copytree(build.ROOT / "data", course / "data", ignore=shutil.ignore_patterns("MNIST"))
+    student = nbformat.read(course / "Day1" / "3_ice_cream_shop.ipynb", as_version=4)
+    (setup,) = (cell for cell in build.code_cells(student) if "setup" in build.tags(cell))
+    student.cells = [setup, new_code_cell(EXPLORER), new_code_cell("1")]
+    nbformat.write(student, course / "Day1" / "explorer.ipynb")
+    with jupyterlab(course, place / "home") as running:
         yield running
 
 
@@ -85,79 +98,75 @@ class Notebook:
         assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 300
 
 
-def test_a_student_works_through_the_first_exercise(root, lab, page):
+def test_a_student_works_through_the_first_exercise(lab, page):
     address, token = lab
     asked = set()
     page.on("request", lambda request: asked.add(request.url))
     notebook = Notebook(page)
-    with keeping_evidence(page, root / "build" / "browser", "student"):
-        page.goto(f"{address}lab/tree/Day1/3_ice_cream_shop.ipynb?token={token}")
-        # What is run before the kernel is there, JupyterLab forgets.
-        expect(page.get_by_role("button", name="| Idle")).to_be_visible()
-        page.get_by_role("heading", name="The ice-cream shop").click()
+    page.goto(f"{address}lab/tree/Day1/3_ice_cream_shop.ipynb?token={token}")
+    # What is run before the kernel is there, JupyterLab forgets.
+    expect(page.get_by_role("button", name="| Idle")).to_be_visible()
+    page.get_by_role("heading", name="The ice-cream shop").click()
 
-        notebook.run()
-        setup = notebook.run()
-        expect(setup.locator(".jp-InputPrompt")).to_have_text(re.compile(r"\[\d+\]"))
-        expect(setup.locator(".jp-OutputArea-output")).to_have_count(0)
-        notebook.run_up_to("plotting.regression(")
-        notebook.run_and_see_a_picture()
+    notebook.run()
+    setup = notebook.run()
+    expect(setup.locator(".jp-InputPrompt")).to_have_text(re.compile(r"\[\d+\]"))
+    expect(setup.locator(".jp-OutputArea-output")).to_have_count(0)
+    notebook.run_up_to("plotting.regression(")
+    notebook.run_and_see_a_picture()
 
-        notebook.run_up_to("Exercise 1: the shop")
-        task = page.locator(".jp-Notebook-cell").filter(has_text="Exercise 1: the shop")
-        expect(task.locator("mjx-container").first).to_be_visible()  # a formula, typeset
-        hint = task.get_by_text("Three pyro.samples before the plate")
-        expect(hint).to_be_hidden()
-        task.get_by_text("Hint", exact=True).click()
-        expect(hint).to_be_visible()
+    notebook.run_up_to("Exercise 1: the shop")
+    task = page.locator(".jp-Notebook-cell").filter(has_text="Exercise 1: the shop")
+    expect(task.locator("mjx-container").first).to_be_visible()  # a formula, typeset
+    hint = task.get_by_text("Three pyro.samples before the plate")
+    expect(hint).to_be_hidden()
+    task.get_by_text("Hint", exact=True).click()
+    expect(hint).to_be_visible()
 
-        notebook.run_up_to("def shop_model(")
-        exercise = notebook.run()
-        (_, *rest) = notebook.run_and_read("✗ Exercise 1, the shop: still blank.")
-        assert "Replace the line" in rest[0]
-        assert len(rest) == 1, "a message, and no traceback"
+    notebook.run_up_to("def shop_model(")
+    exercise = notebook.run()
+    (_, *rest) = notebook.run_and_read("✗ Exercise 1, the shop: still blank.")
+    assert "Replace the line" in rest[0]
+    assert len(rest) == 1, "a message, and no traceback"
 
-        notebook.select_line(exercise, "raise NotImplementedError")
-        page.keyboard.insert_text(SHOP_MODEL)
-        page.keyboard.press("Enter")  # and the editor indents
-        page.keyboard.type(SALES.format("sensor"))
-        notebook.run()
-        (first, *rest) = notebook.run_and_read("✗ Exercise 1, the shop: `sales` depends on")
-        assert "customers feel the true temperature" in first
-        assert len(rest) <= 2, "a message, and no traceback"
+    notebook.select_line(exercise, "raise NotImplementedError")
+    page.keyboard.insert_text(SHOP_MODEL)
+    page.keyboard.press("Enter")  # and the editor indents
+    page.keyboard.type(SALES.format("sensor"))
+    notebook.run()
+    (first, *rest) = notebook.run_and_read("✗ Exercise 1, the shop: `sales` depends on")
+    assert "customers feel the true temperature" in first
+    assert len(rest) <= 2, "a message, and no traceback"
 
-        notebook.select_line(exercise, "dist.Poisson(")
-        page.keyboard.type(SALES.format("temp"))
-        notebook.run()
-        assert notebook.run_and_read("✓") == ["✓ Exercise 1, the shop"]
-        notebook.run_up_to("plotting.draw_model(")
-        notebook.run_and_see_a_picture()
+    notebook.select_line(exercise, "dist.Poisson(")
+    page.keyboard.type(SALES.format("temp"))
+    notebook.run()
+    assert notebook.run_and_read("✓") == ["✓ Exercise 1, the shop"]
+    notebook.run_up_to("plotting.draw_model(")
+    notebook.run_and_see_a_picture()
 
-        notebook.run_up_to("losses_1 = inference.fit(")
-        output = notebook.run().locator(".jp-OutputArea-output")
-        expect(output.locator(".widget-hprogress")).to_be_visible()
-        expect(output).to_contain_text(re.compile(r"100%.*600/600", re.DOTALL))
-        expect(output).to_have_count(1)  # the widget, and no bar made of text
-        elsewhere = [url for url in asked if not url.startswith((address, "data:", "blob:"))]
-        assert elsewhere == []
-
-
-def crash(page: Page) -> None:
-    page.context.close()
-    raise ZeroDivisionError  # which the crash of the page does not hide
+    notebook.run_up_to("losses_1 = inference.fit(")
+    output = notebook.run().locator(".jp-OutputArea-output")
+    expect(output.locator(".widget-hprogress")).to_be_visible()
+    expect(output).to_contain_text(re.compile(r"100%.*600/600", re.DOTALL))
+    expect(output).to_have_count(2)  # the widget and the picture, and no bar made of text
+    elsewhere = [url for url in asked if not url.startswith((address, "data:", "blob:"))]
+    assert elsewhere == []
 
 
-def test_what_a_failing_page_showed_is_kept(page, tmp_path):
-    folder = tmp_path / "not there yet"
-    page.set_content("<h1>Out of ice cream</h1>")
-    with pytest.raises(AssertionError) as failure, keeping_evidence(page, folder, "shop"):
-        expect(page.get_by_role("heading")).to_have_text("Open", timeout=1)
-    for file, magic in ((folder / "shop.png", b"\x89PNG"), (folder / "shop.zip", b"PK")):
-        assert file.read_bytes().startswith(magic)
-        assert str(file) in "\n".join(failure.value.__notes__)
-    with pytest.raises(ZeroDivisionError), keeping_evidence(page, folder, "shop"):
-        crash(page)
-    assert list(folder.iterdir()) == [], "what an earlier failure left would mislead"
+def test_an_explorer_follows_its_slider(lab, page):
+    address, token = lab
+    page.goto(f"{address}lab/tree/Day1/explorer.ipynb?token={token}")
+    expect(page.get_by_role("button", name="| Idle")).to_be_visible()
+    page.locator(".jp-Notebook-cell").first.locator(".cm-line").first.click()
+    notebook = Notebook(page)
+    notebook.run()
+    shown = notebook.run().locator(".jp-OutputArea-output")
+    picture, slider = shown.locator("img"), shown.get_by_role("slider")
+    expect(picture).to_have_count(1)  # the one that follows, and not the still one
+    before = picture.get_attribute("src")
+    slider.press("ArrowRight")
+    expect(picture).not_to_have_attribute("src", before)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -168,14 +168,10 @@ def backward():
 @pytest.mark.parametrize(
     ("crash", "hint"),
     [
-        (dot, "RuntimeError"),
         (dot, "Look at: `return torch.zeros(2) @ torch.zeros(3)`"),
-        (lambda: (torch.zeros(2) > 0).mean(), "`.float().mean()`"),
         (lambda: torch.arange(3).mean(), "a mean of whole numbers"),
         (lambda: 0 < torch.zeros(2) & torch.zeros(2) < 1, "each comparison into brackets"),
-        (lambda: torch.log(3), "`math.log`"),
         (lambda: dist.Normal(0.0, -1.0), "`scale`. It must be positive"),
-        (lambda: dist.Bernoulli(1.5), "the sigmoid makes it so"),
         (lambda: dist.Normal(0.0, 1.0).to_event(1), "A single number needs none"),
         (lambda: __import__("math").sqrt(torch.ones(3)), "takes one number"),
         (lambda: dist.Normal(0.0, 1.0).expand(3), "a shape is a list or a tuple"),
@@ -345,14 +341,14 @@ TEMPERATURE_CALLS = [call(torch.tensor(18.0)), call()]
 check_temperature = checking(TEMPERATURE, lambda f: same_model(f, TEMPERATURE_CALLS))
 
 
-def temperature(prior=lambda: dist.Normal(15.0, 2.0), sensor_first=False, penalty=0.0, sd=1.0):
+def temperature(prior=lambda: dist.Normal(15.0, 2.0), sensor_first=False, penalty=0.0):
     def model(sensor=None):
         if sensor_first:
             sensor = pyro.sample("sensor", prior(), obs=sensor)
-            pyro.sample("temp", dist.Normal(sensor, sd))
+            pyro.sample("temp", dist.Normal(sensor, 1.0))
         else:
             temp = pyro.sample("temp", prior())
-            pyro.sample("sensor", dist.Normal(temp, sd), obs=sensor)
+            pyro.sample("sensor", dist.Normal(temp, 1.0), obs=sensor)
         if penalty:
             pyro.factor("penalty", torch.tensor(penalty))
 
@@ -367,14 +363,10 @@ def temperature(prior=lambda: dist.Normal(15.0, 2.0), sensor_first=False, penalt
             temperature(lambda: dist.Normal(15.0, 4.0)),
             "`temp`: Normal takes the standard deviation",
         ),
-        (temperature(lambda: dist.Normal(2.0, 15.0)), "`temp`: the mean comes first"),
-        (temperature(lambda: dist.Normal(13.0, 2.0)), "`temp`: the mean (loc) of its Normal"),
         (temperature(lambda: dist.Laplace(15.0, 2.0)), "has the family Laplace"),
-        (temperature(lambda: dist.Gamma(15.0, 1.0)), "`temp` should be any real number"),
         (temperature(lambda: dist.Poisson(15.0)), "a continuous distribution"),
         (temperature(sensor_first=True), "have two distributions changed places"),
         (temperature(penalty=-1.0), "joint log-density"),
-        (temperature(sd=3.0), "the standard deviation (scale) of its Normal"),
         (3, "models and guides are functions"),
     ],
 )
@@ -475,8 +467,6 @@ def test_right_guides_pass(guide):
 @pytest.mark.parametrize(
     ("guide", "part"),
     [
-        (guide_with(gamma=None), "no site named `gamma`"),
-        (guide_with(mu="nu"), "nearest is `nu`"),
         (guide_with(gamma=dist.Normal), "values that the model does not allow"),
         (guide_with(loc=False), "nothing to optimise"),
         (guide_with(constraint=constraints.real), "nothing keeps `nu_alpha` positive"),

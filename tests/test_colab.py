@@ -118,7 +118,7 @@ def test_a_failure_is_a_clear_error(github, run_setup_cell, content, capfd, home
         (content / left).mkdir(parents=True)
     with pytest.raises(AssertionError) as caught:
         run_setup_cell(*home)
-    message = f"The course isn't in {content} or above. In Colab, ask your teacher for its link."
+    message = f"No course in {content} or above: ask your teacher."
     assert str(caught.value) == message
     assert reason in capfd.readouterr().err
     assert {path.name for path in content.iterdir()} == ({"course"} if left else set())

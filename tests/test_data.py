@@ -145,7 +145,7 @@ def test_gap_has_points_in_two_pieces():
 
 def test_the_long_chains_of_the_shop_have_converged():
     summary, draws = data.load_ice_cream_posterior()
-    assert set(summary.index.get_level_values("version")) == {1, 2, 4}
+    assert set(summary.index.get_level_values("version")) == {1, 2, 3}
     assert summary["r_hat"].max() < 1.01
     assert summary["ess"].min() > 10_000
     assert not summary.isna().to_numpy().any()
@@ -155,11 +155,11 @@ def test_the_long_chains_of_the_shop_have_converged():
         row = summary.loc[int(version), quantity]
         assert abs(values.mean() - row["mean"]) < 4 * row["sd"] / 4000**0.5
         assert abs(values.std() / row["sd"] - 1) < 0.06
-    chance = [summary.loc[4, f"P(sales_11 <= {k})"]["mean"] for k in range(121)]
+    chance = [summary.loc[3, f"P(sales_11 <= {k})"]["mean"] for k in range(121)]
     assert chance == sorted(chance)
     assert (chance[0], chance[-1]) == pytest.approx((0, 1), abs=1e-6)
     # The expected sales, both ways: E[n] is the sum of P(n > k).
-    assert sum(1 - p for p in chance) == pytest.approx(summary.loc[4, "rate_11"]["mean"], rel=1e-4)
+    assert sum(1 - p for p in chance) == pytest.approx(summary.loc[3, "rate_11"]["mean"], rel=1e-3)
 
 
 def test_the_long_chains_of_the_neural_regressor_are_those_of_the_model():

@@ -82,12 +82,14 @@ def test_chains_that_disagree_are_noticed():
     assert summary.loc["always"].tolist() == [1.0, 0.0, 1.0, 1000]
 
 
-def test_predictions_are_those_of_a_poisson_variable():
-    unknown = {"alpha": 30.0, "beta": 0.0, "gamma": 0.0, "temp_10": 20.0, "humidity_10": 80.0}
+def test_predictions_are_those_of_a_rounded_normal_variable():
+    unknown = {"alpha": 30.0, "beta": 0.0, "gamma": 0.0, "noise": 3.0}
+    unknown |= {"temp_10": 20.0, "humidity_10": 80.0}
     draws = {name: np.full((2, 50), value, np.float32) for name, value in unknown.items()}
-    found, kept = PROBLEMS["shop 4"].results(draws)  # the weather has no effect: the rate is 30
+    found, kept = PROBLEMS["shop 3"].results(draws)  # the weather has no effect: the rate is 30
     assert np.allclose(found["rate_11"], 30.0)
-    probability = np.exp(dist.Poisson(30.0).log_prob(np.arange(36))).sum()
-    assert found["P(sales_11 <= 35)"].mean() == pytest.approx(float(probability), abs=1e-5)
+    at_most_35 = float(dist.Normal(30.0, 3.0).cdf(35.5))
+    assert found["P(sales_11 <= 35)"].mean() == pytest.approx(at_most_35, abs=1e-5)
     assert found["P(beta > 0)"].mean() == 0
-    assert kept.keys() == {f"{k} | version 4" for k in ("alpha", "beta", "gamma", "rate_11")}
+    names = ("alpha", "beta", "gamma", "noise", "rate_11")
+    assert kept.keys() == {f"{name} | version 3" for name in names}

@@ -55,25 +55,18 @@ def value_of(code: str) -> Any:
         "ones(3) + cpu(1.0, 2.0, 3.0)",
         "ones(1) * cpu(2.0)",
         "ones(2).mul_(cpu(1.0, 2.0))",
-        "cpu(1.0, 2.0).add_(ones(2))",
-        "cpu(1.0)[0].add_(ones(()))",
         "cpu(1.0, 2.0) * ones(())",
         "ones(2, 2) @ ones(2, 2, device='cpu')",
         "torch.stack([ones(()), cpu(1.0)[0]])",
-        "torch.where(ones(2) > 0, cpu(1.0, 2.0), torch.zeros(2))",
         "cpu(1.0, 2.0)[torch.tensor([1, 0])]",
-        "cpu(1.0, 2.0)[ones(2) > 0]",
         "torch.zeros(3).index_put_((torch.tensor([0, 1]),), cpu(1.0, 2.0))",
         "ones(2) - torch.from_numpy(np.ones(2, dtype=np.float32))",
-        "ones(2) - torch.as_tensor(cpu(1.0, 2.0))",
         "dist.Normal(torch.zeros(2), cpu(1.0, 2.0)).sample()",
         "dist.Normal(torch.zeros(2), 1.0).log_prob(cpu(1.0, 2.0))",
         "torch.nn.Linear(2, 1, device='cpu')(ones(5, 2))",
         "torch.rand(9).quantile(cpu(0.1, 0.9))",
         "ones(2, requires_grad=True).exp().backward(cpu(1.0, 1.0))",
         "torch.randn(3, generator=generator)",
-        "torch.randperm(3, generator=generator)",
-        "torch.bernoulli(ones(3), generator=generator)",
         "ones(3).normal_(generator=generator)",
     ],
 )
@@ -90,10 +83,7 @@ def test_tensors_and_generators_of_both_devices_do_not_mix(device, code):
         "ones(2).numpy()",
         "np.asarray(ones(2))",
         "np.log(ones(2))",
-        "np.array([ones(2)[0], ones(2)[1]])",
         "plt.plot(ones(2), cpu(0.0, 1.0))",
-        "plt.hist(ones(2))",
-        "plt.imshow(ones(1, 2))",
         "pd.Series(ones(2)).mean()",
     ],
 )
@@ -109,17 +99,14 @@ def test_no_number_reaches_numpy_by_itself(device, code):
     "code",
     [
         "ones(2) * cpu(3.0)[0]",
-        "2 - ones(2) / 3",
         "ones(3)[torch.tensor([0, 2], device='cpu')]",
         "ones(2) + cpu(1.0, 2.0).to('lazy')",
         "torch.zeros(2).copy_(cpu(1.0, 2.0))",
         "torch.tensor([ones(()), torch.zeros(())])",
         "torch.zeros_like(ones(2)) + ones(2).new_tensor([1, 2])",
         "torch.tensor(np.ones(2)) + torch.as_tensor(np.ones(2))",
-        "torch.linalg.cholesky(torch.eye(3) * 4)",
         "torch.eye(3)[range(2), [0, 1]]",
         "torch.rand(9, 2).quantile(torch.tensor([0.1, 0.9]), dim=0)",
-        "torch.randperm(3)",
     ],
 )
 def test_what_cuda_takes_is_taken_and_stays_there(device, code):
@@ -154,6 +141,18 @@ def test_the_same_random_numbers_as_on_the_cpu(device):
     assert torch.equal(there.cpu(), torch.randn(5, device="cpu"))
 
 
+def test_new_tensors_land_on_the_device_that_the_environment_names(device):
+    assert device == torch.device(DEVICE.type)
+    assert torch.zeros(1).device == DEVICE
+
+
+@pytest.mark.parametrize("name", ["abacus", "cuda:99"])
+def test_a_device_that_is_not_there_is_refused(monkeypatch, name):
+    monkeypatch.setenv("COURSE_DEVICE", name)
+    with pytest.raises(ValueError, match="Unset the variable"):
+        course_device()
+
+
 def test_nothing_is_left_behind():
     tensor = torch.tensor
     with pretend_device() as device:
@@ -166,19 +165,16 @@ def test_nothing_is_left_behind():
 
 SHORTER = {  # what makes a notebook short: patterns in its cells, and what takes their place
     r'((?:warmup_)?steps"?(?:, learning_rate, final_learning_rate)? ?[:=] ?)\d+': r"\g<1>10",
-    r"(\b(?:range|arange)\()(?:[2-9]\d\d|\d{4,})\)": r"\g<1>10)",
+    r"(\b(?:t?range|arange)\()(?:[2-9]\d\d|\d{4,})\)": r"\g<1>10)",
     r"(\bn=|path\[:)\d[\d_]{2,}": r"\g<1>10",
     r"\b([16])0_000\b": r"\g<1>000",
     r"int\(1e6": "int(1e4",
+    r"(\biterations=)\d+": r"\g<1>16",
+    r"(\bwarmup=)\d+": r"\g<1>4",
     r'("draws": )\d+': r"\g<1>200",
     r"(epochs, batch_size = )\d+": r"\g<1>1",
     r'("epochs": )\{.*?\}': r"\g<1>{2: 1, 50: 1}",
     r"\(\(2, 3\), \(50, 8\)\)": "((2, 1), (50, 1))",
-    r"(window = \{\}, )75": r"\g<1>3",
-    r"2, 600, first": "2, 10, first",
-    r"order\[250\]": "order[25]",
-    r"\[:500\] for": "[:90] for",
-    r"\(effective > 0.5\) & agree": "effective > 0",
 }
 IMAGES = {True: 6000, False: 1000}  # so many are left to train, and to test
 ABOUT_THE_FIT = {"african_fit", "gaussian_fit", "scorecard_within"}  # checks that may then fail

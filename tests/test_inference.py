@@ -8,7 +8,7 @@ import pytest
 import torch
 from pyro.infer.autoguide import AutoMultivariateNormal, AutoNormal
 
-from utils.inference import FitFailed, draw, fit
+from utils.inference import FitFailed, convergence, draw, fit, trust
 
 READING = torch.tensor(18.0)
 SETTINGS = {
@@ -126,3 +126,22 @@ def test_draws_are_those_of_the_guide():
         moments = draws["temp"].mean().item(), draws["temp"].std().item()
         assert moments == pytest.approx((15, 1), abs=0.02)
         assert not draws["temp"].requires_grad
+
+
+@pytest.mark.parametrize(("sd", "good"), [(1.0, True), (0.8, True), (0.3, False)])
+def test_a_guide_that_is_too_narrow_is_not_trusted(sd, good):
+    q = dist.Normal(0.0, sd)
+    z = q.sample((5000,))
+    found = trust(dist.Normal(0.0, 1.0).log_prob(z) - q.log_prob(z) - 7.0)
+    assert (found["Pareto k̂"] < 0.7) == good
+    assert 0 < found["share of effective draws"] <= 1 + 1e-9
+    assert (found["share of effective draws"] > 0.6) == good
+
+
+def test_chains_that_disagree_in_one_quantity_are_noticed():
+    chains = torch.randn(4, 500, 2, 3)
+    mixed = convergence(chains)
+    assert mixed["R-hat"] < 1.02
+    assert 1000 < mixed["effective draws"] < 3000
+    chains[0, :, 1, 2] += 3
+    assert convergence(chains)["R-hat"] > 1.2

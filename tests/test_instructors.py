@@ -27,6 +27,7 @@ SOURCES = build.sources()
 each_source = pytest.mark.parametrize("source", SOURCES, ids=lambda s: s.stem)
 
 EXERCISE = re.compile(r"^### ✏️ Exercise (\d+)", flags=re.M)
+PLAN = "Two days, hour by hour"
 NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?%?")
 
 
@@ -40,12 +41,14 @@ def chapter(text: str, title: str) -> str:
     return re.split(r"^## ", rest, maxsplit=1, flags=re.M)[0]
 
 
+def text_of_guide() -> str:
+    return GUIDE.read_text(encoding="utf-8")
+
+
 @functools.cache
 def parts() -> dict[str, str]:
     """The text on each notebook, by the path of the student notebook that its heading links to."""
-    _, *found = re.split(
-        r"^### ", chapter(GUIDE.read_text(encoding="utf-8"), "Notebook by notebook"), flags=re.M
-    )
+    _, *found = re.split(r"^### ", chapter(text_of_guide(), "Notebook by notebook"), flags=re.M)
     return {links(part.partition("\n")[0])[0]: part for part in found}
 
 
@@ -63,16 +66,6 @@ def table(part: str, first_heading: str) -> list[list[str]]:
     assert found, f"no table that begins with “{first_heading}”"
     _, _, *lines = rest.partition("\n\n")[0].split("\n")
     return [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines]
-
-
-def numbers_of(words: str) -> set[int]:
-    """The whole numbers that "1", "3, 4", "7–9" or "3.1–3.3" (the sections 3) stand for."""
-    found: set[int] = set()
-    for piece in words.split(", "):
-        if piece != "–":
-            first, _, last = piece.partition("–")
-            found |= set(range(int(float(first)), int(float(last or first)) + 1))
-    return found
 
 
 # ------------------------------------------------------------------------------- the notebooks
@@ -173,48 +166,12 @@ def test_the_heading_links_to_both_notebooks(source):
 
 
 @each_source
-def test_minutes_add_up(source):
-    *rows, total = table(part_on(source), "sections")
-    whole, short = (int(cell.strip("*")) for cell in total[3:5])
-    assert whole == minutes_of(source), "the notebook's first cell says how long it takes"
-    assert sum(int(row[3]) for row in rows) == whole
-    assert sum(int(row[4]) for row in rows) == short
-    for row in rows:
-        assert 0 <= int(row[4]) <= int(row[3])
-
-
-@each_source
-def test_every_section_and_exercise_has_its_minutes(source):
-    *rows, _ = table(part_on(source), "sections")
-    sections = [numbers_of(row[0]) for row in rows]
-    assert [min(group) for group in sections] == sorted(min(group) for group in sections)
-    headings = re.findall(r"^## (\d+)\. ", text_of(source), flags=re.M)
-    assert set().union(*sections) == {int(number) for number in headings}
-    exercises = [number for row in rows for number in sorted(numbers_of(row[2]))]
-    assert exercises == sorted(exercises_of(source).values())
-
-
-@each_source
-def test_exercises_stand_in_their_sections(source):
-    section, place = 0, {}
-    for line in text_of(source).splitlines():
-        if found := re.match(r"## (\d+)\. ", line):
-            section = int(found[1])
-        elif found := EXERCISE.match(line):
-            place[int(found[1])] = section
-    *rows, _ = table(part_on(source), "sections")
-    for row in rows:
-        for number in numbers_of(row[2]):
-            assert place[number] in numbers_of(row[0]), f"exercise {number}"
-
-
-@each_source
 def test_students_see_the_hints(source):
     exercises, rows = exercises_of(source), table(part_on(source), "exercise")
-    assert 5 <= len(rows) <= 10
+    assert len(rows) >= 4
     said = sentences(build.student_path(source).stem.partition("_")[2])
     by_number = {number: said[check] for check, number in exercises.items()}
-    for number, mistake, hint, _ in rows:
+    for number, mistake, hint in rows:
         (fragment,) = re.fullmatch("“(.+)”", hint).groups()
         assert fragment in by_number[int(number)], (
             f"the check of exercise {number} never says “{fragment}” ({mistake})"
@@ -224,21 +181,23 @@ def test_students_see_the_hints(source):
 @each_source
 def test_figures_are_on_the_screen(source):
     figures = [code for code in re.findall(r"`([^`]+)`", part_on(source)) if NUMBER.fullmatch(code)]
-    assert len(figures) >= 5
+    assert figures
     missing = [figure for figure in figures if not is_shown(figure, printed_by(source))]
     assert not missing, "the solution prints no such numbers: after a new fit, take the new ones"
 
 
-def test_short_times_are_those_of_the_schedule():
-    text = GUIDE.read_text(encoding="utf-8")
-    if "\n## Two days, hour by hour\n" not in text:
-        pytest.skip("no schedule yet")
-    schedule = dict(
-        re.findall(
-            r"^\| [\d:]+ \| .*?\]\((Day[^)]+\.ipynb)\).*? \| (\d+) \|",
-            chapter(text, "Two days, hour by hour"),
-            flags=re.M,
-        )
+def test_the_plan_is_the_sum_of_its_parts():
+    """Each line begins when the one before ends, and notebooks have their own minutes."""
+    plan = re.findall(
+        r"^\| (\d+):(\d\d) \| (.*) \| (\d+) \|$", chapter(text_of_guide(), PLAN), flags=re.M
     )
-    short = {path: table(part, "sections")[-1][4].strip("*") for path, part in parts().items()}
-    assert schedule == short
+    clock, notebooks = 0, {}
+    for hour, minute, what, minutes in plan:
+        begins = 60 * int(hour) + int(minute)
+        assert begins in (9 * 60, clock), f"{hour}:{minute} {what}"
+        assert clock in (0, 17 * 60) or begins == clock, "a day ends at 17:00"
+        clock = begins + int(minutes)
+        notebooks |= {link: int(minutes) for link in links(what) if link.startswith("Day")}
+    assert clock == 17 * 60
+    stated = {build.student_path(s).relative_to(ROOT).as_posix(): minutes_of(s) for s in SOURCES}
+    assert notebooks == stated

@@ -6,6 +6,9 @@ student's notebook runs in test_colab.py and test_browser.py.
 
 from __future__ import annotations
 
+import re
+from typing import NamedTuple
+
 import nbformat
 import pytest
 
@@ -54,6 +57,86 @@ def test_anatomy(source):
     assert checks == exercises + 1, "one check for each exercise, and one for the scorecard"
     for section in ("you will be able to", "**Time:**", "Scorecard", "Going further", "References"):
         assert section in text
+
+
+class Part(NamedTuple):
+    """What a reader has to get through: words, lines of code on the page, exercises, minutes."""
+
+    words: int
+    lines: int
+    exercises: int
+    minutes: int
+
+
+def part(cells: list[nbformat.NotebookNode]) -> Part:
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    lines = sum(bool(line.strip()) for cell in code for line in cell.source.splitlines())
+    exercises = re.findall(r"^### ✏️ .*?\((\d+) min\)$", text, re.M)
+    assert len(exercises) == text.count("### ✏️"), "an exercise states its minutes"
+    return Part(len(text.split()), lines, len(exercises), sum(map(int, exercises)))
+
+
+def stated_minutes(source) -> int:
+    title = build.read_source(source).cells[0].source
+    return int(re.search(r"\*\*Time:\*\* (\d+) minutes in class", title)[1])
+
+
+def class_and_home(source) -> tuple[Part, Part]:
+    """The class part of a student's notebook, up to the scorecard, and what follows it.
+
+    Setup, the cells before the first section, is not counted.
+    """
+    cells = build.student_version(build.read_source(source)).cells
+    headings = {cell.source.partition("\n")[0]: i for i, cell in enumerate(cells)}
+    home = headings["## After class"]
+    assert any(re.match(r"## \d+\. Scorecard", heading) for heading in list(headings)[:home])
+    (setup,) = (i for heading, i in headings.items() if heading.startswith("## 1. "))
+    return part([cells[0], *cells[setup:home]]), part(cells[home:])
+
+
+def test_the_course_fits_into_two_days():
+    parts = [class_and_home(source) for source in SOURCES]
+    in_class, at_home = (
+        Part(*map(sum, zip(*half, strict=True))) for half in zip(*parts, strict=True)
+    )
+    assert in_class.words <= 20_000
+    assert in_class.lines <= 1_700
+    assert in_class.exercises <= 44
+    assert at_home.words <= 20_000 * 2 / 3
+    assert at_home.lines <= 1_700 * 2 / 3
+    for day in ("Day1", "Day2"):
+        assert sum(stated_minutes(s) for s in SOURCES if s.parent.name == day) == 270
+
+
+@each_source
+def test_a_class_part_leaves_time_to_think(source):
+    in_class, _ = class_and_home(source)
+    stated = int(
+        re.search(r"\*\*Time:\*\* (\d+) minutes", build.read_source(source).cells[0].source)[1]
+    )
+    assert 4 <= in_class.exercises <= 6
+    assert in_class.minutes <= 0.75 * stated
+    text = "\n".join(cell.source for cell in build.read_source(source).cells)
+    assert "**Predict.**" in text.partition("\n## After class")[0]
+
+
+@each_source
+def test_code_is_readable_from_the_last_row(source):
+    student = build.student_version(build.read_source(source))
+    for cell in build.code_cells(student):
+        for line in cell.source.splitlines():
+            assert len(line) <= 80, line
+
+
+@each_source
+def test_references_can_be_followed(source):
+    text = build.read_source(source).cells[-1].source
+    _, _, references = text.partition("### References")
+    items = re.split(r"^- ", references, flags=re.M)[1:]
+    assert items
+    for item in items:
+        assert "https://" in item, item
 
 
 @each_source

@@ -46,7 +46,7 @@ def test_it_finds_the_course(cell, root, monkeypatch, tmp_path, place):
 
 def test_outside_the_course_it_says_where_it_looked(cell, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(AssertionError, match=f"The course isn't in {re.escape(str(tmp_path))} or"):
+    with pytest.raises(AssertionError, match=f"No course in {re.escape(str(tmp_path))} or"):
         exec(cell, {"__vsc_ipynb_file__": "c:\\elsewhere.ipynb"})
 
 

@@ -1,8 +1,8 @@
 """Measure the times that the README quotes: ``make bench``, which writes them to tools/bench.md.
 
-Nothing else should run on the machine meanwhile. Times are wall-clock. A step of the notebooks'
-loops is compared with one of the same network and objective in plain PyTorch: both run by turns,
-in one process, and the medians count.
+Nothing else should run on the machine meanwhile. Times are wall-clock. A step of the autoencoder's
+loop is compared with one of the same network and objective in plain PyTorch: both run by turns, in
+one process, and the medians count.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def in_turns(actions: Mapping[str, Callable[[], object]], rounds: int = 25) -> d
 
 
 def plain_loop(
-    batches: Tensor, loss_of: Callable[[Tensor], Tensor], parameters: list[Tensor], clip: bool
+    batches: Tensor, loss_of: Callable[[Tensor], Tensor], parameters: list[Tensor]
 ) -> list[float]:
     """Adam in plain PyTorch, one step a batch (row of indices); return the losses per image."""
     optimiser = torch.optim.Adam(parameters, 0.003, fused=True)
@@ -54,38 +54,10 @@ def plain_loop(
         loss = loss_of(chosen) / len(chosen)
         optimiser.zero_grad()
         loss.backward()
-        if clip:
-            torch.nn.utils.clip_grad_value_(parameters, 10.0)
         optimiser.step()
         schedule.step()
         losses.append(loss.item())
     return losses
-
-
-def factor_analysis(steps: int = 50, q: int = 10, batch: int = 400) -> Contest:
-    notebook = definitions("factor_analysis")
-    images, _ = load_mnist()
-    mean_image = images.mean(0)
-    notebook |= {"images": images, "mean_image": mean_image}
-    model, guide = notebook["factor_model"], notebook["factor_guide"]
-    W, b = 0.1 * torch.randn(784, q), mean_image.clone()
-    V, log_sigma, log_s = torch.zeros(q, 784), torch.tensor(0.0), torch.zeros(q)
-    parameters = [p.requires_grad_() for p in (W, b, V, log_sigma, log_s)]
-
-    def negative_elbo(chosen: Tensor) -> Tensor:
-        x = images[chosen]
-        q_z = Normal((x - mean_image) @ V.T, log_s.exp(), validate_args=False)
-        z = q_z.rsample()
-        p_z = Normal(torch.zeros(q), 1.0, validate_args=False)
-        p_x = Normal(z @ W.T + b, log_sigma.exp(), validate_args=False)
-        return (q_z.log_prob(z) - p_z.log_prob(z)).sum() - p_x.log_prob(x).sum()
-
-    batches = torch.randint(len(images), (steps, batch))
-    loops = {
-        "pyro": lambda: notebook["fit"](model, guide, q, steps=steps, batch=batch),
-        "plain": lambda: plain_loop(batches, negative_elbo, parameters, clip=True),
-    }
-    return f"a step of factor analysis, q = {q}", steps, loops
 
 
 def autoencoder(steps: int = 50, d: int = 50) -> Contest:
@@ -104,7 +76,7 @@ def autoencoder(steps: int = 50, d: int = 50) -> Contest:
     batches, parameters = torch.randperm(len(images)).reshape(steps, batch), [*twin.parameters()]
     loops = {
         "pyro": lambda: notebook["fit"](vae, 1),
-        "plain": lambda: plain_loop(batches, negative_elbo, parameters, clip=False),
+        "plain": lambda: plain_loop(batches, negative_elbo, parameters),
     }
     return f"a step of the autoencoder, d = {d}", steps, loops
 
@@ -115,10 +87,9 @@ def rows() -> Iterator[Row]:
         began = time.perf_counter()
         build.execute(build.read_source(source), source.parent)
         yield f"{source.parent.name}/{source.stem}", time.perf_counter() - began, None
-    for contest in (factor_analysis, autoencoder):
-        name, steps, loops = contest()
-        median = in_turns(loops)
-        yield name, median["pyro"] / steps, median["plain"] / steps
+    name, steps, loops = autoencoder()
+    median = in_turns(loops)
+    yield name, median["pyro"] / steps, median["plain"] / steps
 
 
 def lines(measured: Iterator[Row]) -> Iterator[str]:

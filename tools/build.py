@@ -39,9 +39,7 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
-STUB = (
-    '# YOUR CODE HERE\nraise NotImplementedError("Still blank: replace this line with your code.")'
-)
+STUB = '# YOUR CODE HERE\nraise NotImplementedError("Still blank: put your code here.")'
 FETCH = """\
 if "google.colab" in sys.modules and not Path("course/utils/start.py").exists():
     !git clone --quiet --depth=1 --branch={branch} https://github.com/{name} course
@@ -260,7 +258,11 @@ def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
         if cell.cell_type != "code":
             heading = (re.findall(r"^#+ (.*)$", cell.source, re.M) or [heading])[-1]
             continue
-        # A progress bar is a widget, which means nothing without its kernel.
+        # A widget means nothing without its kernel: a progress bar goes, an explorer leaves its
+        # picture.
+        for output in cell.outputs:
+            if "image/png" in output.get("data", {}):
+                output.data.pop(WIDGET, None)
         cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
         for output in cell.outputs:
             if output.get("name") == "stderr":

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pyro
 import torch
 from pyro import poutine
@@ -104,6 +105,45 @@ def draw(guide: Callable, *args: Any, max_plate_nesting: int) -> dict[str, torch
             others = set(range(-max_plate_nesting, 0)) - own  # dimensions of other sites' plates
             draws[name] = site["value"].squeeze([dim - site["fn"].event_dim for dim in others])
     return draws
+
+
+def trust(log_ratios: torch.Tensor) -> dict[str, float]:
+    """What importance weights say of the guide that the draws came from, without the exact answer.
+
+    Args:
+        log_ratios: ln p(data, z) - ln q(z) of independent draws z ~ q, shape (draws,).
+
+    Returns:
+        ``Pareto k̂`` (Vehtari et al. 2024; as a check of a guide, Yao et al. 2018): below 0.7 the
+        guide can be trusted, or mended by weighting. ``share of effective draws``: what
+        the weights leave of the draws.
+    """
+    from arviz_stats.base import array_stats
+
+    log_ratios = log_ratios.numpy(force=True).astype(float)
+    if np.ptp(log_ratios) < 1e-6:  # the guide is the posterior
+        return {"Pareto k̂": -math.inf, "share of effective draws": 1.0}
+    log_weights, k_hat = array_stats.psislw(-log_ratios)  # made for leave-one-out: 1 / likelihood
+    share = 1 / np.exp(2 * log_weights).sum() / len(log_weights)
+    return {"Pareto k̂": float(k_hat), "share of effective draws": float(share)}
+
+
+def convergence(chains: torch.Tensor) -> dict[str, float]:
+    """Whether chains have mixed: the worst over all quantities.
+
+    Args:
+        chains: draws of each chain, shape (chains, draws, *quantities).
+
+    Returns:
+        ``R-hat`` (rank-normalised and split, Vehtari et al. 2021): 1.01 or less is good.
+        ``effective draws`` for the bulk: the independent draws that these are worth.
+    """
+    from arviz_stats.base import array_stats
+
+    draws = chains.numpy(force=True).astype(float).reshape(*chains.shape[:2], -1)
+    where = {"chain_axis": 0, "draw_axis": 1}
+    worst = np.max(array_stats.rhat(draws, **where)), np.min(array_stats.ess(draws, **where))
+    return {"R-hat": float(worst[0]), "effective draws": float(worst[1])}
 
 
 def _first_bad_site(model: Callable, guide: Callable, *args: Any) -> str | None:

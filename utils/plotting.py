@@ -1,7 +1,8 @@
 """One call a picture, in one style.
 
-Colours are those of Okabe and Ito (2008), told apart by readers with any colour vision; groups also
-differ in marker or line. An exact answer is black and dashed. Data may be tensors on any device.
+Colours (three of them of Okabe and Ito, 2008) have a contrast of 3:1 on white, and are told apart by
+readers with any colour vision; groups also differ in marker or line. An exact answer is black and
+dashed. Data may be tensors on any device.
 
 The functions draw on ``ax``, or on a new figure, and return nothing, so that a cell of a notebook
 shows the picture alone. ``start`` is the index of the first colour, to keep colours from figure to
@@ -26,7 +27,7 @@ from utils.model_picture import draw_model
 
 __all__ = ["draw_model"]
 
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#9030F0", "#603000", "#303048")
 MARKERS = ("o", "^", "s", "D", "v", "P")
 LINES = ("-", (0, (6, 1)), "-.", (0, (1, 1)), (0, (4, 1, 1, 1, 1, 1)), (0, (8, 2)))
 EXACT = {"color": "black", "ls": "--"}

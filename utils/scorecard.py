@@ -53,12 +53,20 @@ def make_scorecard(
     return card.rename_axis("quantity")
 
 
-def show_scorecard(scorecard: pd.DataFrame) -> HTML:
-    """The scorecard as a table whose caption says what its errors mean."""
+def show_scorecard(scorecard: pd.DataFrame, trust: Mapping[str, float] | None = None) -> HTML:
+    """The scorecard as a table whose caption says what its errors mean.
+
+    Args:
+        trust: what one can say without the exact answer, say R-hat or Pareto k̂: name -> value.
+    """
     kinds = set(map(kind_of_row, scorecard.index))
     caption = ", ".join(text for kind, (_, text) in KINDS.items() if kind in kinds)
+    caption = f"error: {caption}"
+    if trust:
+        values = ", ".join(f"{name} {value:,.4g}" for name, value in trust.items())
+        caption += f"<br>without the exact answer: {values}"
     style = scorecard.style.format("{:.3f}").format_index(escape="html")
-    return HTML(style.set_caption(f"error: {caption}").set_uuid("scorecard").to_html())
+    return HTML(style.set_caption(caption).set_uuid("scorecard").to_html())
 
 
 def kind_of_row(quantity: str) -> str:

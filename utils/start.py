@@ -13,7 +13,7 @@ from pathlib import Path
 
 __all__ = ["device", "dist", "pd", "plotting", "plt", "pyro", "torch"]
 
-PACKAGES = {"pyro": "pyro-ppl"} | {
+PACKAGES = {"pyro": "pyro-ppl", "arviz_stats": "arviz-stats", "arviz_plots": "arviz-plots"} | {
     name: name for name in ("torch", "numpy", "pandas", "matplotlib", "pygraphviz", "tqdm")
 }
 
