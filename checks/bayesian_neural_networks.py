@@ -135,6 +135,13 @@ def accept(answer: Any) -> None:
         return lambda *given: [torch.as_tensor(value).float() for value in answer(*given)]
 
     same_function(answer, [made], returns=("accepted", "probability"), of=in_numbers)
+    _right_at(
+        call(log_p - 400, momentum, new_log_p - 400, new_momentum, u),
+        answer,
+        "right, but densities of many data are so small that a computer rounds them to 0: 0 / 0.",
+        "Exponentiate the *difference* of the logarithms.",
+        of=lambda answer: lambda *given: torch.as_tensor(answer(*given)[1]),
+    )
     if torch.as_tensor(made.of(answer)[0]).dtype != torch.bool:
         fail(
             "`accepted` should hold True and False; yours holds numbers.",

@@ -276,9 +276,7 @@ def close_to(
     expected: Any,
     *,
     tolerance: float,
-    twins: Mapping[str, Any] | None = None,
     hint: str | None = None,
-    is_probability: bool = False,
 ) -> None:
     """Accept ``value`` if every entry is within ``tolerance`` of ``expected``.
 
@@ -286,24 +284,14 @@ def close_to(
         name: what the reader calls it.
         value: a number or tensor, of the shape of ``expected``.
         tolerance: absolute; for a Monte-Carlo answer, what its number of draws implies.
-        twins: sentence -> wrong value, tried in order.
         hint: what to look at if nothing else explains the difference.
-        is_probability: whether the value has to lie between 0 and 1.
     """
     expected = torch.as_tensor(expected)
     value = as_number(name, value, expected)
-    if is_probability and not ((value >= 0) & (value <= 1)).all():
-        fail(
-            f"`{name}` is {describe(value)}, and a probability is between 0 and 1.",
-            "It is the *share* of the draws for which the statement is true.",
-        )
     if _close(value, expected, tolerance):
         return
     if not torch.isfinite(value).all():
         fail(f"`{name}` is not a finite number.", f"Yours: {describe(value)}.", vague=True)
-    for sentence, wrong in (twins or {}).items():
-        if _close(value, wrong, tolerance):
-            fail(sentence)
     lines = [hint] if hint else []
     if expected.ndim == 0:
         side = "large" if value > expected.to(value) else "small"
@@ -353,7 +341,6 @@ def same_values(
     given: Mapping[str, Any] | None = None,
     tolerance: float | Mapping[str, float] = 1e-4,
     hints: Mapping[str, str] | None = None,
-    probabilities: Sequence[str] = (),
     compare: Callable[[str, Any, Any], None] | None = None,
 ) -> None:
     """Accept variables with the values that the solution gives them.
@@ -363,7 +350,6 @@ def same_values(
         given: variables of the notebook from which the solution computes them.
         tolerance: absolute, for all or by name.
         hints: by name, what to look at if nothing explains the difference.
-        probabilities: the names of those between 0 and 1.
         compare: called with a name, the reader's value and the right one, for what is no number;
             raises :class:`CheckFailed`, vaguely if a mistake may explain it.
     """
@@ -375,10 +361,8 @@ def same_values(
                 compare(name, answers[name], other[name])
                 continue
             allowed = tolerance[name] if isinstance(tolerance, Mapping) else tolerance
-            close_to(
-                name, answers[name], other[name], tolerance=allowed, hint=(hints or {}).get(name),
-                is_probability=name in probabilities,
-            )  # fmt: skip
+            hint = (hints or {}).get(name)
+            close_to(name, answers[name], other[name], tolerance=allowed, hint=hint)
 
     judge(compare_all, exercise.reference.run(**given), list(answers), exercise.variants(**given))
 

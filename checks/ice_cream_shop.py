@@ -167,7 +167,10 @@ def _weather_in_rate(tomorrow: Callable) -> Callable[[Draws], dict[str, Tensor]]
             ("humidity", "gamma", "humidity_10", by_humidity, humidity_sd / 3),
         ):
             if abs(factor) < 0.1 and change < 0.1:
-                fail(f"`rate`: the {what} does not enter; its coefficient is {name}.")
+                fail(
+                    f"`rate`: the {what} does not enter draw by draw; its coefficient is {name}.",
+                    f"Each draw starts from its own {site}, and gets a tomorrow of its own.",
+                )
             if abs(factor) < 0.1:
                 fail(f"`rate`: {name} multiplies the {what}, which starts from the draw's {site}.")
             if change < 0.1:

@@ -19,7 +19,6 @@ def scorecard_within(
     parameter: float | None = None,
     nats: float | None = None,
     degrees: float | None = None,
-    truth: str = "exact",
 ) -> None:
     """Pass if every approximate answer is as near to the exact one as stated.
 
@@ -31,14 +30,12 @@ def scorecard_within(
         parameter: greatest relative error of a parameter.
         nats: greatest difference of an ELBO or log-likelihood.
         degrees: greatest difference of an angle.
-        truth: the column of the exact answers: ``exact``, or ``optimum`` if there is one.
 
     A quantity of a kind without a limit is not judged, save that it must be a number.
     """
     if scorecard.empty:
         fail("Scorecard: it is empty.", "Did a cell above stop with an error? Mend that one first.")
-    error = "error" if truth == "exact" else f"error ({truth})"
-    absolute = (scorecard["approximate"] - scorecard[truth]).abs()
+    absolute = (scorecard["approximate"] - scorecard["exact"]).abs()
     limits = {
         "E": (mean, "means within {:g} sd"),
         "sd": (sd, "sds within {}"),
@@ -48,7 +45,7 @@ def scorecard_within(
         "degrees": (degrees, "angles within {:g}°"),
     }
     kinds = scorecard.index.map(kind_of_row)
-    size = scorecard[error].abs().where(kinds != "P", absolute)
+    size = scorecard["error"].abs().where(kinds != "P", absolute)
     unlimited = [math.inf if limits[k][0] is None else limits[k][0] for k in kinds]
     allowed = pd.Series(unlimited, index=scorecard.index)
     judged = allowed < math.inf
@@ -58,7 +55,7 @@ def scorecard_within(
         row = scorecard[bad].iloc[0]
         fail(
             f"Scorecard: {int(bad.sum())} of {len(scorecard)} quantities are off, first "
-            f"`{row.name}`: {row['approximate']:.4g} against {row[truth]:.4g}.",
+            f"`{row.name}`: {row['approximate']:.4g} against {row['exact']:.4g}.",
             "Is the ELBO flat? Then run the notebook again from the top, in order.",
         )
     relative = (limits["sd"], limits["parameter"])
@@ -67,5 +64,4 @@ def scorecard_within(
         for limit, text in limits.values()
         if limit is not None
     ]
-    of = "" if truth == "exact" else f" against the {truth}"
-    print(f"✓ Scorecard{of}: {int(judged.sum())} quantities; {', '.join(parts)}")
+    print(f"✓ Scorecard: {int(judged.sum())} quantities; {', '.join(parts)}")

@@ -13,10 +13,7 @@ c.CourseDirectory.course_id = "pyro"
 
 # Students see the stubs of the course's own notebooks, which the checks recognise as blank.
 c.ClearSolutions.code_stub = {
-    "python": (
-        "# YOUR CODE HERE\n"
-        'raise NotImplementedError("Still blank: put your code here.")'
-    )
+    "python": ('# YOUR CODE HERE\nraise NotImplementedError("Still blank: put your code here.")')
 }
 
 # The slowest cell of a solution takes a minute on two cores; an endless loop is stopped here.

@@ -177,7 +177,7 @@ SHORTER = {  # what makes a notebook short: patterns in its cells, and what take
     r"\(\(2, 3\), \(50, 8\)\)": "((2, 1), (50, 1))",
 }
 IMAGES = {True: 6000, False: 1000}  # so many are left to train, and to test
-ABOUT_THE_FIT = {"african_fit", "gaussian_fit", "scorecard_within"}  # checks that may then fail
+ABOUT_THE_FIT = {"gaussian_fit", "scorecard_within"}  # checks that may then fail
 
 
 def shortened(source: Path) -> list[str]:
@@ -230,12 +230,12 @@ def test_notebook_runs_on_a_device_that_is_not_the_cpu(source, device, monkeypat
 
 def test_a_fault_in_a_check_is_no_verdict_on_a_fit(device):
     @exercise("Exercise 0")
-    def african_fit(answer):
+    def gaussian_fit(answer):
         torch.ones(2) + answer
 
     with pytest.raises(CheckFailed) as caught:
-        african_fit(cpu(1.0, 2.0))
-    assert not is_only_about_the_fit("check.african_fit(w)", caught.value)
+        gaussian_fit(cpu(1.0, 2.0))
+    assert not is_only_about_the_fit("check.gaussian_fit(w)", caught.value)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")

@@ -41,14 +41,6 @@ def test_errors_are_in_the_units_of_their_kind(quantity, approximate, exact, err
     assert f"error: {caption}<" in show_scorecard(card).data
 
 
-def test_the_best_possible_answer_is_a_second_truth():
-    approximate = {"E[w]": 1.1, "sd[w]": 0.5}
-    optimum = {"E[w]": 1.1, "sd[w]": 0.4}
-    card = make_scorecard(approximate, {"E[w]": 1.0, "sd[w]": 0.5}, optimum=optimum)
-    assert list(card.columns) == ["approximate", "exact", "error", "optimum", "error (optimum)"]
-    assert card["error (optimum)"].tolist() == pytest.approx([0, 0.25])
-
-
 @pytest.mark.parametrize(
     ("quantity", "exact", "message"),
     [

@@ -1,7 +1,7 @@
 """One call a picture, in one style.
 
-Colours (three of them of Okabe and Ito, 2008) have a contrast of 3:1 on white, and are told apart by
-readers with any colour vision; groups also differ in marker or line. An exact answer is black and
+Colours (three of them of Okabe and Ito, 2008) have a contrast of 3:1 on white, and readers with any
+colour vision tell them apart; groups also differ in marker or line. An exact answer is black and
 dashed. Data may be tensors on any device.
 
 The functions draw on ``ax``, or on a new figure, and return nothing, so that a cell of a notebook

@@ -23,7 +23,6 @@ def make_scorecard(
     approximate: Mapping[str, float],
     exact: Mapping[str, float],
     *,
-    optimum: Mapping[str, float] | None = None,
     parameters: Collection[str] = (),
 ) -> pd.DataFrame:
     """Set approximate answers beside the exact ones.
@@ -32,8 +31,6 @@ def make_scorecard(
     of ``E[...]`` is in exact standard deviations: ``exact`` must hold ``sd[...]``, too.
 
     Args:
-        optimum: a second truth: the best that a method of this kind can do. It adds the columns
-            ``optimum`` and ``error (optimum)``, the error with respect to it.
         parameters: further quantities, whose error is relative.
 
     Returns:
@@ -43,14 +40,13 @@ def make_scorecard(
     Raises:
         ValueError: a quantity lacks its exact value, or its name is of no known kind.
     """
-    card = pd.DataFrame({"approximate": {name: float(a) for name, a in approximate.items()}})
-    truths = {("exact", "error"): exact, ("optimum", "error (optimum)"): optimum}
-    for (column, error), truth in truths.items():
-        if truth is not None:
-            errors = {name: _error(name, a, truth, parameters) for name, a in approximate.items()}
-            card[column] = {name: float(truth[name]) for name in approximate}
-            card[error] = errors
-    return card.rename_axis("quantity")
+    errors = {name: _error(name, a, exact, parameters) for name, a in approximate.items()}
+    columns = {
+        "approximate": {name: float(a) for name, a in approximate.items()},
+        "exact": {name: float(exact[name]) for name in approximate},
+        "error": errors,
+    }
+    return pd.DataFrame(columns).rename_axis("quantity")
 
 
 def show_scorecard(scorecard: pd.DataFrame, trust: Mapping[str, float] | None = None) -> HTML:

@@ -79,6 +79,8 @@ def prepare(app: Sphinx, docname: str, source: list[str]) -> None:
         for caption, pages in (parts | {"For teachers": GUIDES}).items():
             source[0] += CONTENTS % (caption, "\n".join(pages))
     if not TALKS:  # which lie beside the website, in their own form
+        student = r"\((Day\d/\w+)\.ipynb\)"
+        source[0] = re.sub(student, r"(solutions/\1_solution.ipynb)", source[0])
         talk = r'<a href="slides/talks/\2.html">\1</a>'
         source[0] = re.sub(r"\[([^\]]+)\]\(talks/(day\d)\.md\)", talk, source[0])
     if docname in NOTEBOOKS:
@@ -96,7 +98,7 @@ def prepare(app: Sphinx, docname: str, source: list[str]) -> None:
 def ways_to_open(source: Path) -> str:
     """Where a student can get or open the notebook of this page."""
     student = build.student_path(source).relative_to(ROOT).as_posix()
-    ways = f"**Student notebook:** [download](../../{student})"
+    ways = f"**Student notebook:** {{download}}`download <../../{student}>`"
     if NAME:
         colab = f"https://colab.research.google.com/github/{NAME}/blob/{BRANCH}/{quote(student)}"
         binder = f"https://mybinder.org/v2/gh/{NAME}/{quote(BRANCH, safe='')}"

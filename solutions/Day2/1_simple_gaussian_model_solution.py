@@ -193,7 +193,7 @@ for name, (_, density) in (nearest | {"exact": target}).items():
 #
 # - what $\mathcal{L}$ gains, the divergence loses: *maximising* $\mathcal{L}$ is *minimising* KL;
 # - the divergence is not negative, hence $\mathcal{L}(\boldsymbol{\nu}) \le \ln p(\mathbf{x})$:
-#   $\mathcal{L}$ is the *evidence lower bound*, the **ELBO**;
+#   $\mathcal{L}$ is the *evidence lower bound*, the **ELBO**, in *nats*, units of the natural logarithm;
 # - $\mathcal{L}$ contains the log joint only. The integral has gone.
 #
 # With $\ln p(\mathbf{x}, \mathbf{z}) = \ln p(\mathbf{x} \mid \mathbf{z}) + \ln p(\mathbf{z})$ the
@@ -204,7 +204,8 @@ for name, (_, density) in (nearest | {"exact": target}).items():
 # \underbrace{\mathrm{KL}\bigl(q(\mathbf{z} \mid \boldsymbol{\nu})\,\|\,p(\mathbf{z})\bigr)}_{
 # \text{stay near the prior}}.$$
 #
-# The thermometer has closed forms for both. For two normals (`kl_normals` takes standard deviations)
+# The thermometer has closed forms for both. For two normals (`kl_normals` takes standard
+# deviations)
 #
 # $$\mathrm{KL}\bigl(\mathcal{N}(a, b^2)\,\|\,\mathcal{N}(m, s^2)\bigr) =
 # \ln\frac{s}{b} + \frac{b^2 + (a - m)^2}{2 s^2} - \frac{1}{2}.$$
@@ -252,7 +253,7 @@ check.elbo_terms(elbo_terms)
 
 # %% [markdown]
 # Now look for the summit yourself. The sliders move the guide: left on a map of the ELBO, right as
-# a density, beside the exact posterior $\mathcal{N}(17.4,\ 0.8)$ of Day 1 (dashed).
+# a density, beside the exact posterior of Day 1, with mean 17.4 and variance 0.8 (dashed).
 #
 # **Predict** first: which $\nu_a$ and $\nu_b$ would *explain* choose alone, and which would *stay*?
 # And what does the sum of ELBO and divergence do while you move?
@@ -319,7 +320,7 @@ explore(move_guide, nu_a=(11.0, 21.0, 14.0), nu_b=(0.3, 3.6, 2.0))
 #
 # $$d(z) = \frac{\partial}{\partial z} \ln p(x, z) = \frac{15 - z}{2^2} + \frac{18 - z}{1^2}.$$
 #
-# Return one pair for each draw, shape `(S, 2)`; do not average yet.
+# Return one pair $(g_a, g_b)$ for each draw, shape `(S, 2)`; do not average yet.
 #
 # <details><summary>Hint</summary>
 #
@@ -346,7 +347,8 @@ check.reparameterised_gradient(reparameterised_gradient)
 # %% [markdown]
 # Now climb: 400 steps from $\boldsymbol{\nu} = (12, 3)$, each along the mean of $S$ such gradients,
 # times a learning rate. A noisy step could make $\nu_b$ negative, so the step is made in $\ln
-# \nu_b$, whose gradient is $\nu_b\, g_b$. **Predict**: how does the path with one draw a step
+# \nu_b$, whose gradient is $\nu_b\, g_b$, for $\partial \nu_b / \partial \ln \nu_b = \nu_b$.
+# **Predict**: how does the path with one draw a step
 # differ from that with 100, on the way and at the end?
 
 
@@ -379,8 +381,8 @@ draw_map(paths, ax, "The same hill, with 100 draws a step and with 1")
 # Pyro does all this: it draws from the guide, evaluates the log joint, and takes the gradient. What
 # remains for you is to write the model and the guide.
 #
-# The data are $n$ draws $x_1, \dots, x_n$ from a normal distribution; unknown are its mean $\mu$ and
-# its **precision** $\gamma$, one over its variance:
+# The data are $n$ draws $x_1, \dots, x_n$ from a normal distribution; unknown are its mean $\mu$
+# and its **precision** $\gamma$, one over its variance:
 #
 # $$\mu \sim \mathcal{N}(0,\ 100^2), \qquad \gamma \sim \mathcal{G}(1, 1), \qquad
 # x_i \mid \mu, \gamma \sim \mathcal{N}(\mu,\ 1 / \gamma).$$
@@ -486,9 +488,9 @@ exact = {len(data): exact_posterior(data) for data in (x, x_few)}
 pd.DataFrame(exact).rename(columns="n = {}".format).round(4)
 
 # %% [markdown]
-# More than $\sqrt{20}$ times: with 5 points $\gamma$ is not known well, either. The row *ELBO* holds
-# $\ln p(\mathbf{x})$, for the exact posterior's divergence is zero. The next cell draws from a guide
-# with given parameters, for the same numbers: its ELBO is the mean of `log_ratios`, $\ln
+# More than $\sqrt{20}$ times: with 5 points $\gamma$ is not known well, either. The row *ELBO*
+# holds $\ln p(\mathbf{x})$, for the exact posterior's divergence is zero. The next cell draws from
+# a guide with given parameters, for the same numbers: its ELBO is the mean of `log_ratios`, $\ln
 # p(\mathbf{x}, \mathbf{z}) - \ln q(\mathbf{z})$, over the draws.
 
 
@@ -514,7 +516,7 @@ def summary(nu, x):
 
 
 # %% [markdown]
-# ## 6. A fit that fails
+# ## 6. A first fit
 #
 # From the initial values of your guide, with Pyro's default of one draw a step and Adam at a fixed
 # rate of 0.01, 3,000 steps:
@@ -534,15 +536,16 @@ _, ax = plt.subplots(figsize=(6, 3.4))
 plotting.elbo_curve(losses, ax=ax, title="The ELBO of 3,000 steps")
 
 # %% [markdown]
-# **Predict.** Has it? And if you print $\mathrm{sd}[\mu]$ as the answer, is it right?
+# **Predict.** Has the fit converged? And if you print $\mathrm{sd}[\mu]$ as the answer, is it right?
 
 # %%
 pd.DataFrame({"fit": summary(failed, x), "exact": exact[100]}).round(3)
 
 # %% [markdown]
 # The means are tolerable, but the standard deviations are two to four times what they should be: an
-# uncertainty that the data do not have. The ELBO's curve did not tell: it is more than five nats too
-# low, and on its scale, in the noise of one draw a step, nobody sees that. Look at the parameters:
+# uncertainty that the data do not have. The ELBO's curve did not tell: it is more than five nats
+# too low, and on its scale, in the noise of one draw a step, nobody sees that. Look at the
+# parameters:
 
 # %%
 names = {"alpha": "nu_alpha", "beta": "nu_beta", "σ²": "nu_sigma2"}
@@ -551,7 +554,7 @@ axis = {"xlabel": "step", "ylabel": "value", "yscale": "log"}
 plotting.curves(paths, title="The same fit, its parameters", **axis)
 
 # %% [markdown]
-# They still move when the fit stops, each in one direction. Four things can be put right:
+# When the fit stops, they still move, each in one direction. Four things can be put right:
 #
 # - **The start.** $q(\mu) = \mathcal{N}(0, 1)$ is far from data whose mean is known to a tenth.
 # - **The scale.** Positive parameters move on a logarithmic scale, and a step of Adam is seldom
@@ -592,10 +595,11 @@ def fit_gaussian(x, start, **settings):
 # <details><summary>Hint</summary>
 #
 # The data have a mean and a variance, `x.mean().item()` and `x.var().item()`. How well do $n$
-# points know a mean? The variance of that is $\operatorname{var} / n$. Of a precision, with
-# $\mathbb{E}[\gamma] = \nu_\alpha / \nu_\beta \approx 1 / \operatorname{var}$, each two points are
-# worth about one unit of $\nu_\alpha$. For the settings: about a thousand steps, hundreds of
-# particles, and a learning rate that begins at 0.1 and falls by a factor of 100 or more.
+# points know a mean? The variance of that is $\operatorname{var} / n$. For the precision, $n$
+# points raise $\nu_\alpha$ by about $n / 2$; choose $\nu_\beta$ so that $\mathbb{E}[\gamma] =
+# \nu_\alpha / \nu_\beta \approx 1 / \operatorname{var}$. For the settings: about a thousand steps,
+# hundreds of particles, and a learning rate that begins at 0.1 and falls by a factor of 100 or
+# more.
 #
 # </details>
 
@@ -697,10 +701,10 @@ check.effective_share(effective_share)
 # Equal weights have a share of 1, and a single draw that takes all has $1 / S$.
 #
 # A share can look good because the draws that matter have not come yet. **Pareto $\hat{k}$** judges
-# the tail: it fits a generalised Pareto distribution to the largest weights, and the larger its shape
-# $\hat{k}$, the heavier the tail. Below 0.5 the guide is close to the posterior; up to 0.7 it is
-# usable, and weighting the draws can mend it; above, do not trust it (Yao et al. 2018; Vehtari et
-# al. 2024). `inference.trust` asks ArviZ for it.
+# the tail: it fits a generalised Pareto distribution to the largest weights, and the larger its
+# shape $\hat{k}$, the heavier the tail. Below 0.5 the guide is close to the posterior; up to 0.7 it
+# is usable, and weighting the draws can mend it; above, do not trust it (Yao et al. 2018; Vehtari
+# et al. 2024). `inference.trust` asks ArviZ for it.
 #
 # **Predict.** What will $\hat{k}$ and the share say of the fit to 100 points, and of that to 5? In
 # which does it help to weight the draws?
@@ -723,11 +727,11 @@ pd.DataFrame.from_dict(rows, orient="index").round(3)
 
 # %% [markdown]
 # With 100 points $\hat{k}$ is small, nearly all draws count, and weighting changes next to nothing:
-# you may trust this guide without having seen the last column. With 5 points $\hat{k}$ stands at the
-# limit, and the share is low and differs from one set of draws to the next. In the row with the
-# least share a few draws carry much of the weight, and the weighted answer is no better than the
-# plain one. Both numbers warn you, and the last column shows that they are right: this guide is too
-# sure of $\mu$.
+# you may trust this guide without having seen the last column. With 5 points $\hat{k}$ stands at
+# the limit, and the share is low and differs from one set of draws to the next. Weighting moves
+# $\mathrm{sd}[\mu]$ towards the exact value here; by how much changes with the draws, and where a
+# few of them carry much of the weight, it can go astray. Both numbers warn you, and the last column
+# shows that they are right: this guide is too sure of $\mu$.
 #
 # $\hat{k}$ does not say *what* is wrong. The cure is a better guide, as in section A.1, or another
 # method.

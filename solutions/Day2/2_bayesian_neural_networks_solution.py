@@ -24,8 +24,8 @@
 # guides, mean-field, Pareto $\hat k$, and Metropolis' rule.
 #
 # Five exercises in class and one after it are marked ✏️. The cell after each one checks your answer
-# and gives a hint if it is not right yet. Cells build on one another, so solve them in order; if you
-# are stuck, the solved notebook is in `solutions/Day2`.
+# and gives a hint if it is not right yet. Cells build on one another, so solve them in order; if
+# you are stuck, the solved notebook is in `solutions/Day2`.
 
 # %% tags=["setup"]
 # Find the course: here, in a folder above, or (in Colab) in `course`.
@@ -107,7 +107,7 @@ def minimise(loss, parameters, steps, rate=0.1, final_rate=0.001):
 # %% [markdown]
 # **Predict.** Trained by least squares, what will the network say in the gap, and beyond the data?
 
-# %%
+# %% tags=["picture=one_line"]
 pyro.set_rng_seed(SEED)
 h = network(10)
 minimise(
@@ -140,9 +140,9 @@ plotting.regression(data, x_line, lines={"data": line}, **look)
 # $$L(\theta) = \frac{1}{n} \sum_{i=1}^n \Bigl[ \tfrac{1}{2} \ln\bigl(2 \pi\, v_i\bigr) +
 # \frac{(y_i - m_i)^2}{2 v_i} \Bigr], \qquad m_i = h(x_i; \theta_h), \quad v_i = g(x_i; \theta_g).$$
 #
-# Complete `gaussian_loss`; `mean`, `variance` and `y` hold the $m_i$, $v_i$ and $y_i$. Take the mean
-# over the *last* dimension: later `mean` and `variance` have a row for each of many networks, and
-# there is one loss for each row.
+# Complete `gaussian_loss`; `mean`, `variance` and `y` hold the $m_i$, $v_i$ and $y_i$. Take the
+# mean over the *last* dimension: later `mean` and `variance` have a row for each of many networks,
+# and there is one loss for each row.
 #
 # <details><summary>Hint</summary>
 #
@@ -230,8 +230,8 @@ check.bayesian_linear(BayesianLinear)
 
 # %% [markdown]
 # Nobody has an opinion on the weight of unit 7. What we can have an opinion on is the *function*.
-# The sum of $H$ terms has an sd that grows like $\sqrt{H}$; dividing the scale of the output weights
-# by $\sqrt{H}$ makes it independent of the number of units (Neal 1996).
+# The sum of $H$ terms has an sd that grows like $\sqrt{H}$; dividing the scale of the output
+# weights by $\sqrt{H}$ makes it independent of the number of units (Neal 1996).
 
 
 # %%
@@ -316,9 +316,9 @@ deep_ensemble = prior_draws(regressor, x, networks)
 minimise(minus_log_joint, [*deep_ensemble.values()], steps=1000)
 
 # %% [markdown]
-# The usual guide of a Bayesian neural network is mean-field (Blundell et al. 2015): every weight has
-# a normal distribution of its own, independent of the others. As is common, ours starts at a trained
-# network, the one of the 32 that fits best.
+# The usual guide of a Bayesian neural network is mean-field (Blundell et al. 2015): every weight
+# has a normal distribution of its own, independent of the others. As is common, ours starts at a
+# trained network, the one of the 32 that fits best.
 
 # %%
 best = gaussian_loss(*predict(deep_ensemble, x), y).argmin()
@@ -341,7 +341,8 @@ mean_field = {site: trace.nodes[site]["value"] for site in at_best}
 inference.trust(log_ratios)
 
 # %% [markdown]
-# The Pareto $\hat k$ says without the exact answer that this guide is not to be trusted. What does
+# The Pareto $\hat k$, far above 0.7, says without the exact answer that this guide is not to be
+# trusted. What does
 # it get wrong? For that we need the truth.
 
 # %% [markdown]
@@ -355,7 +356,8 @@ inference.trust(log_ratios)
 # $$p(y \mid \Phi, v) = \int p(y \mid u, \Phi, v)\, p(u)\, du =
 # \mathcal{N}\bigl(y \mid 0,\ \Phi \Phi^\top + \operatorname{diag}(v)\bigr).$$
 #
-# Of 47 weights 36 are left: the hidden layer of $h$, and all of $g$.
+# Here $v$ are the variances $g(x_i)$ of section 2. Of 47 weights 47 − 11 = 36 are left: the hidden
+# layer of $h$, and all of $g$.
 #
 # ### ✏️ Exercise 3: the marginal density (7 min)
 #
@@ -386,7 +388,7 @@ check.log_marginal(log_marginal)
 
 # %% [markdown]
 # Now the features and variances of many networks at once. A row of `z` holds the 36 numbers of one
-# network, in units of their prior sds.
+# network, in units of their prior sds, so that the prior of $z$ is $\mathcal{N}(0, I)$.
 
 
 # %%
@@ -402,11 +404,12 @@ def features_and_variance(z, x):
 
 
 # %% [markdown]
-# The chains below need this density some nine thousand times, with gradient. By linear algebra of
-# $k \times k$ matrices it takes less time than Pyro's, and gives $u$: with $\tilde\Phi$ and $\tilde
-# y$, the rows of $\Phi$ and $y$ divided by $\sqrt{v_i}$, the posterior precision of $u$ is $A = I +
-# \tilde\Phi^\top \tilde\Phi = L L^\top$, and its mean is $A^{-1} \tilde\Phi^\top \tilde y$.
-# `last_layer` returns $L$, $c = L^{-1} \tilde\Phi^\top \tilde y$, and the log marginal density.
+# The chains below need this density some nine thousand times, with gradient. You may skip how
+# (exercise 3 gives the same number): by linear algebra of $k \times k$ matrices it takes less time
+# than Pyro's, and gives $u$: with $\tilde\Phi$ and $\tilde y$, the rows of $\Phi$ and $y$ divided
+# by $\sqrt{v_i}$, the posterior precision of $u$ is $A = I + \tilde\Phi^\top \tilde\Phi = L
+# L^\top$, and its mean is $A^{-1} \tilde\Phi^\top \tilde y$. `last_layer` returns $L$, $c = L^{-1}
+# \tilde\Phi^\top \tilde y$, and the log marginal density.
 
 
 # %%
@@ -457,9 +460,9 @@ def leapfrog(z, gradient, momentum, step, n):
 #
 # and a new pair is accepted with probability $\min(1, p(z', m') / p(z, m))$. Complete `accept` for
 # many chains at once: `log_p` and `new_log_p` are the $\ln p(y, z)$ before and after, one for each
-# chain; the momenta have shape `(chains, 36)`. Return whether each chain accepts: whether its number
-# in `u`, uniform between 0 and 1, is below its `probability`; and the probabilities, of which the
-# chains learn their step sizes.
+# chain; the momenta have shape `(chains, 36)`. Return whether each chain accepts: whether its
+# number in `u`, uniform between 0 and 1, is below its `probability`; and the probabilities, of
+# which the chains learn their step sizes.
 #
 # <details><summary>Hint</summary>
 #
@@ -508,8 +511,8 @@ def run_chains(z, iterations=400, warmup=100):
 
 
 # %% [markdown]
-# The 64 chains start at networks that are pulled each to a draw of its own from the prior, not to 0:
-# alike where data decide, different elsewhere (*randomised MAP*, Pearce et al. 2020).
+# The 64 chains start at networks that are pulled each to a draw of its own from the prior, not to
+# 0: alike where data decide, different elsewhere (*randomised MAP*, Pearce et al. 2020).
 
 # %%
 pyro.set_rng_seed(SEED)
@@ -530,7 +533,8 @@ chains = run_chains(z)
 # %% [markdown]
 # The output layer comes back exactly: given $z$, it is normal, with the mean and the precision
 # above, so each draw becomes a whole network. Did the chains get everywhere? We look at functions,
-# $h(x)$ on the grid of the stored answer; units may be exchanged, so weights need not agree.
+# $h(x)$ on the grid of the stored answer; renumbering the units gives the same function, so weights
+# need not agree.
 
 
 # %%
@@ -552,8 +556,8 @@ convergence = inference.convergence(in_chains)
 convergence
 
 # %% [markdown]
-# R-hat is above the 1.01 that one wants of long chains: each of ours is short, and still remembers a
-# little where it began. Together they are worth the effective draws printed, of the place that
+# R-hat is above the 1.01 that one wants of long chains: each of ours is short, and still remembers
+# a little where it began. Together they are worth the effective draws printed, of the place that
 # mixes worst. Is the answer right? Long NUTS chains (Hoffman and Gelman 2014) of all 47 weights are
 # stored with the course; they know nothing of our integral.
 
@@ -621,8 +625,8 @@ by_region.agg(["median", "min", "max"]).T.unstack().round(2)
 
 # %% [markdown]
 # - **Mean-field** is wrong in both directions: too wide at most places among the data, typically by
-#   half, and too narrow in the gap and outside.
-# - **The deep ensemble** opens in the gap and outside, there mostly wider than the truth. Among the
+#   more than half, and too narrow in the gap and outside.
+# - **The deep ensemble** opens in the gap, not quite as wide as the truth, and outside, wider. Among the
 #   data it is at some places a fraction as wide as the truth, at others many times as wide: all its
 #   members count, also those that fit badly.
 # - **HMC** is right everywhere, within a few per cent.
@@ -659,17 +663,18 @@ judged = pd.DataFrame(judged, index=regions(x_new)).groupby(level=0).mean()
 judged.T.unstack().round(3)
 
 # %% [markdown]
-# Among the data all are near 95%. In the gap, mean-field and two heads hold too few points, the
-# exact posterior nearly enough. Outside, even the exact posterior is **too sure**, HMC and NUTS
-# alike: its interval holds not even two thirds. Inference is not to blame, so the prior is: a sum
-# of $\tanh$ goes flat, and does not believe that a wave goes on. The deep ensemble, wider than the
-# posterior, predicts better there: an exact answer is only as good as its model.
+# Among the data all are near 95%, two heads a little below. In the gap, mean-field, the deep
+# ensemble and two heads hold too few points, the exact posterior nearly enough. Outside, even the
+# exact posterior is **too sure**, HMC and NUTS alike: its interval holds not even two thirds.
+# Inference is not to blame, so the prior is: a sum of $\tanh$ goes flat, and does not believe that
+# a wave goes on. The deep ensemble, wider than the posterior, predicts better there: an exact
+# answer is only as good as its model.
 
 # %% [markdown]
 # ## 9. Images: does it notice what is no digit?
 #
-# A classifier of handwritten digits returns ten probabilities. Given a picture of something else, it
-# has to answer all the same. The network is the same as above, with 784 pixels, 100 units
+# A classifier of handwritten digits returns ten probabilities. Given a picture of something else,
+# it has to answer all the same. The network is the same as above, with 784 pixels, 100 units
 # $\max(0, a)$ and your `BayesianLinear`: 79,510 weights, each $\mathcal{N}(0, 1)$. Each step sees a
 # random minibatch of 500; the plate knows that there are 60,000 images, and scales the likelihood.
 
@@ -699,8 +704,8 @@ def classifier():
 
 
 # %% [markdown]
-# The strong rival is an ensemble of five plain networks, each trained by maximum likelihood from its
-# own random start.
+# The strong rival is an ensemble of five plain networks, each trained by maximum likelihood from
+# its own random start.
 
 
 # %%
@@ -876,9 +881,9 @@ for name, of in entropy.items():
 pd.DataFrame(aurocs).T.round(4)
 
 # %% [markdown]
-# In the table, single plain networks, which differ in their random start alone, range from below one
-# half to above nine tenths: one start says little of the method. Five together do well on both kinds
-# of images, and the Bayesian network does better still.
+# In the table, single plain networks, which differ in their random start alone, range from below
+# one half to above nine tenths: one start says little of the method. Five together do well on both
+# kinds of images, and the Bayesian network does better still.
 #
 # ### A.2 A digit that turns
 #

@@ -25,8 +25,8 @@
 # `to_event`, `pyro.param`, guides, the ELBO and Pareto $\hat{k}$.
 #
 # Four exercises in class and one after it are marked ✏️. The cell after each one checks your answer
-# and gives a hint if it is not right yet. Cells build on one another, so solve them in order; if you
-# are stuck, the solved notebook is in `solutions/Day2`.
+# and gives a hint if it is not right yet. Cells build on one another, so solve them in order; if
+# you are stuck, the solved notebook is in `solutions/Day2`.
 
 # %% tags=["setup"]
 # Find the course: here, in a folder above, or (in Colab) in `course`.
@@ -69,8 +69,8 @@ pyro.set_rng_seed(SEED)
 # With neural networks for both, this is the *variational autoencoder* of the next notebook. Here
 # both are linear, and everything has an exact answer.
 #
-# The data are the handwritten digits of MNIST: 60,000 images to learn from and 10,000 for tests, each
-# a row of 784 numbers, its 28 × 28 pixels, from 0 (background) to 1 (ink).
+# The data are the handwritten digits of MNIST: 60,000 images to learn from and 10,000 for tests,
+# each a row of 784 numbers, its 28 × 28 pixels, from 0 (background) to 1 (ink).
 
 # %%
 images, labels = load_mnist()
@@ -97,20 +97,21 @@ plotting.image_grid(images[:20], title="The first twenty of 60,000 images")
 # - $\sigma$, a number: what the factors leave unexplained.
 #
 # The parameters get no prior: a `pyro.param` may stand in a *model*, too, and the fit moves it to
-# where the ELBO is largest. So $\mathbf{z}$ gets a posterior, and $\theta$ is estimated, as a point.
+# where the ELBO is largest. So $\mathbf{z}$ gets a posterior, and $\theta$ is estimated, as a
+# point.
 #
 # ### ✏️ Exercise 1: the model (8 min)
 #
-# Write `factor_model` for `x`, $n$ images of shape `(n, 784)`, `q` factors and the mean image `mean`.
-# The parameters are `W`, initially `0.1 * torch.randn(784, q)`, `b`, initially a copy of `mean`, and
-# `sigma`, initially `torch.tensor(1.0)` and always positive. The sites are `z` and `x`, in a plate
-# named `images`. The vector of one image is *one* event, for both sites.
+# Write `factor_model` for `x`, $n$ images of shape `(n, 784)`, `q` factors and the mean image
+# `mean`. The parameters are `W`, initially `0.1 * torch.randn(784, q)`, `b`, initially a copy of
+# `mean`, and `sigma`, initially `torch.tensor(1.0)` and always positive. The sites are `z` and `x`,
+# in a plate named `images`. The vector of one image is *one* event, for both sites.
 #
 # <details><summary>Hint</summary>
 #
-# Three `pyro.param` and, in the plate of size `len(x)`, two `pyro.sample` with `.to_event(1)`. For all
-# images at once, $\mathbf{W}\mathbf{z}$ is `z @ W.T`, of shape `(n, 784)`. A prior of $q$ standard
-# normals: `dist.Normal(torch.zeros(q), 1.0)`. A copy: `mean.clone()`.
+# Three `pyro.param` and, in the plate of size `len(x)`, two `pyro.sample` with `.to_event(1)`. For
+# all images at once, $\mathbf{W}\mathbf{z}$ is `z @ W.T`, of shape `(n, 784)`. A prior of $q$
+# standard normals: `dist.Normal(torch.zeros(q), 1.0)`. A copy: `mean.clone()`.
 #
 # </details>
 
@@ -181,8 +182,8 @@ check.factor_guide(factor_guide)
 # %% [markdown]
 # ## 4. The fit
 #
-# A step with all 60,000 images would be slow. A **minibatch** is a small random part of the data, new
-# at every step. The gradient of its mean ELBO is noisy, but unbiased, like that from draws of
+# A step with all 60,000 images would be slow. A **minibatch** is a small random part of the data,
+# new at every step. The gradient of its mean ELBO is noisy, but unbiased, like that from draws of
 # $\mathbf{z}$; for both kinds of noise the learning rate decays.
 #
 # `Trace_ELBO` returns a *sum* over the images. `poutine.scale` multiplies each log density of a
@@ -236,10 +237,10 @@ for q in (2, 10):
 # $$\mathbf{x} \sim \mathcal{N}(\mathbf{b},\ \mathbf{W} \mathbf{W}^\top + \sigma^2 \mathbf{I}).$$
 #
 # So $p(\mathbf{x} \mid \theta)$ is known exactly, and so is its maximum: this is **probabilistic
-# principal component analysis** (Tipping and Bishop 1999). The covariance of the images has eigenvalues $\lambda_1 \ge \dots \ge \lambda_{784}$ and
-# eigenvectors $\mathbf{u}_1, \mathbf{u}_2, \dots$ of length 1: the *principal axes*, along which the
-# images are uncorrelated and have the variances $\lambda_j$. The likelihood is largest at
-# $\mathbf{b} = \bar{\mathbf{x}}$ and
+# principal component analysis** (Tipping and Bishop 1999). The covariance of the images has
+# eigenvalues $\lambda_1 \ge \dots \ge \lambda_{784}$ and eigenvectors $\mathbf{u}_1, \mathbf{u}_2,
+# \dots$ of length 1: the *principal axes*, along which the images are uncorrelated and have the
+# variances $\lambda_j$. The likelihood is largest at $\mathbf{b} = \bar{\mathbf{x}}$ and
 #
 # $$\sigma^2 = \frac{1}{784 - q} \sum_{j > q} \lambda_j, \qquad
 # \text{column } j \text{ of } \mathbf{W} = \sqrt{\lambda_j - \sigma^2}\ \mathbf{u}_j.$$
@@ -317,8 +318,8 @@ columns = ["gap: parameters", "gap: guide", "largest angle (°)"]
 pd.DataFrame(rows, index=["q = 2", "q = 10"], columns=columns).round(3)
 
 # %% [markdown]
-# Both gaps are small, and the space is found to a few degrees. But is the guide's gap the price of a
-# guide that is linear and mean-field, or is the fit unfinished?
+# Both gaps are small, and the space is found to a few degrees. But is the guide's gap the price of
+# a guide that is linear and mean-field, or is the fit unfinished?
 
 # %% [markdown]
 # ## 6. The best guide
@@ -341,8 +342,8 @@ pd.DataFrame(rows, index=["q = 2", "q = 10"], columns=columns).round(3)
 # <details><summary>Hint</summary>
 #
 # Which matrix stands before $\mathbf{x} - \mathbf{b}$? And what is on the diagonal of the
-# covariance? `torch.eye(W.shape[1])` is the identity matrix, `torch.linalg.inv` inverts a matrix, and
-# `.diagonal()` takes its diagonal.
+# covariance? `torch.eye(W.shape[1])` is the identity matrix, `torch.linalg.inv` inverts a matrix,
+# and `.diagonal()` takes its diagonal.
 #
 # </details>
 
@@ -377,15 +378,15 @@ for q in (2, 10, 50):
     print(f"q = {q:2}: ELBO {elbo:.2f}, max ln p(x) {best:.2f}")
 
 # %% [markdown]
-# There is none: at the maximum this simple guide *is* the posterior. The fit is unfinished, and may go
-# on: Lucas et al. (2019) prove that the ELBO of this model has no local maxima that the likelihood
-# does not have.
+# There is none: at the maximum this simple guide *is* the posterior. The fit is unfinished, and may
+# go on: Lucas et al. (2019) prove that the ELBO of this model has no local maxima that the
+# likelihood does not have.
 
 # %% [markdown]
 # ## 7. Two numbers for an image
 #
-# The mean of the guide places every image in the space of the factors, even one that the fit has not
-# seen. **Predict.** Which digits will two numbers tell apart?
+# The mean of the guide places every image in the space of the factors, even one that the fit has
+# not seen. **Predict.** Which digits will two numbers tell apart?
 
 # %% tags=["picture=digit_map"]
 p = fitted[2]
@@ -460,8 +461,8 @@ plotting.image_grid(path, title="From the code of a 0 to the code of a 1")
 # %% [markdown]
 # ## 9. Scorecard
 #
-# The fits beside the closed forms; the exact ELBO is the maximum of the log-likelihood. And what can
-# be said without them? Below the table stands the largest $\hat{k}$ of fifty test images.
+# The fits beside the closed forms; the exact ELBO is the maximum of the log-likelihood. And what
+# can be said without them? Below the table stands the largest $\hat{k}$ of fifty test images.
 
 
 # %%
@@ -490,8 +491,8 @@ scorecard = make_scorecard(approximate, truth, parameters=sigmas)
 show_scorecard(scorecard, trust)
 
 # %% [markdown]
-# A $\hat{k}$ below 0.7 says that the guide can be trusted for this image, with the *fitted* decoder.
-# That the decoder itself is not the best, it cannot see.
+# A $\hat{k}$ below 0.7 says that the guide can be trusted for this image, with the *fitted*
+# decoder. That the decoder itself is not the best, it cannot see.
 
 # %% tags=["nbval-check-output"]
 check.scorecard_within(scorecard[:3], nats=0.08, parameter=0.004, degrees=4)
@@ -502,11 +503,11 @@ check.scorecard_within(scorecard[3:], nats=0.6, parameter=0.004, degrees=7)
 #
 # ### A.1 What a rotation does
 #
-# The likelihood depends on $\mathbf{W}$ through $\mathbf{W} \mathbf{W}^\top$ alone, which a rotation
-# $\mathbf{W} \mathbf{R}$ leaves as it is, since $\mathbf{R} \mathbf{R}^\top = \mathbf{I}$. But the
-# posterior, with the precision matrix (the inverse of the covariance) $\mathbf{P} = \mathbf{M} /
-# \sigma^2$, then has correlations, and a diagonal guide cannot. The best one has the right mean and
-# the variances $1 / P_{jj}$ (Bishop 2006, section 10.1.2). What its ELBO loses is
+# The likelihood depends on $\mathbf{W}$ through $\mathbf{W} \mathbf{W}^\top$ alone, which a
+# rotation $\mathbf{W} \mathbf{R}$ leaves as it is, since $\mathbf{R} \mathbf{R}^\top = \mathbf{I}$.
+# But the posterior, with the precision matrix (the inverse of the covariance) $\mathbf{P} =
+# \mathbf{M} / \sigma^2$, then has correlations, and a diagonal guide cannot. The best one has the
+# right mean and the variances $1 / P_{jj}$ (Bishop 2006, section 10.1.2). What its ELBO loses is
 #
 # $$\mathrm{KL}(q \,\|\, p) = \tfrac{1}{2} \Bigl( \sum_j \ln P_{jj} - \ln \det \mathbf{P} \Bigr).$$
 
@@ -534,8 +535,8 @@ plotting.curves(
 # %% [markdown]
 # The ELBO touches the likelihood where the factors are the principal axes, and again a quarter turn
 # on, where they have changed places. So the guide *breaks* the symmetry: among equally good models
-# it prefers the one that is easy for itself. With two factors the pull is about a hundredth of a nat;
-# with ten there is more to lose:
+# it prefers the one that is easy for itself. With two factors the pull is about a hundredth of a
+# nat; with ten there is more to lose:
 
 # %%
 W_10, sigma_10 = maximum_likelihood(10)
@@ -556,11 +557,11 @@ plotting.image_grid(
 )
 
 # %% [markdown]
-# It is tempting to give the columns names: "the stroke of a zero", "a seven's slant". The second row
-# would get other names, and it is *the same model* as the first, with the same probability for every
-# image that there could be. The data determine the space that the factors span, and nothing within.
-# What else the third row shows is our choice of a diagonal guide, and where the fit happened to
-# stop.
+# It is tempting to give the columns names: "the stroke of a zero", "a seven's slant". The second
+# row would get other names, and it is *the same model* as the first, with the same probability for
+# every image that there could be. The data determine the space that the factors span, and nothing
+# within. What else the third row shows is our choice of a diagonal guide, and where the fit
+# happened to stop.
 #
 # ### A.2 How many factors?
 #
