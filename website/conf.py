@@ -46,6 +46,8 @@ myst_heading_anchors = 3
 suppress_warnings = ["myst.xref_missing", "misc.highlighting_failure"]
 
 html_theme = "sphinx_book_theme"
+html_static_path = ["style.css"]
+html_css_files = ["style.css"]
 html_title = "Probabilistic models in Pyro"
 html_theme_options = {"use_download_button": True, "show_toc_level": 2, "home_page_in_toc": True}
 html_theme_options |= {"navbar_persistent": []}  # one search box is enough
