@@ -37,12 +37,12 @@ def scorecard_within(
         fail("Scorecard: it is empty.", "Did a cell above stop with an error? Mend that one first.")
     absolute = (scorecard["approximate"] - scorecard["exact"]).abs()
     limits = {
-        "E": (mean, "means within {:g} sd"),
-        "sd": (sd, "sds within {}"),
-        "P": (probability, "probabilities (as such, not their odds) within {:g}"),
-        "parameter": (parameter, "parameters within {}"),
-        "nats": (nats, "logs within {:g} nats"),
-        "degrees": (degrees, "angles within {:g}°"),
+        "E": (mean, "means within {limit:g} sd"),
+        "sd": (sd, "sds within {percent:g}%"),
+        "P": (probability, "probabilities (as such, not their odds) within {limit:g}"),
+        "parameter": (parameter, "parameters within {percent:g}%"),
+        "nats": (nats, "logs within {limit:g} nats"),
+        "degrees": (degrees, "angles within {limit:g}°"),
     }
     kinds = scorecard.index.map(kind_of_row)
     size = scorecard["error"].abs().where(kinds != "P", absolute)
@@ -58,9 +58,8 @@ def scorecard_within(
             f"`{row.name}`: {row['approximate']:.4g} against {row['exact']:.4g}.",
             "Is the ELBO flat? Then run the notebook again from the top, in order.",
         )
-    relative = (limits["sd"], limits["parameter"])
     parts = [
-        text.format(f"{100 * limit:g}%" if (limit, text) in relative else limit)
+        text.format(limit=limit, percent=100 * limit)
         for limit, text in limits.values()
         if limit is not None
     ]

@@ -168,13 +168,9 @@ SHORTER = {  # what makes a notebook short: patterns in its cells, and what take
     r"(\b(?:t?range|arange)\()(?:[2-9]\d\d|\d{4,})\)": r"\g<1>10)",
     r"(\bn=|path\[:)\d[\d_]{2,}": r"\g<1>10",
     r"\b([16])0_000\b": r"\g<1>000",
-    r"int\(1e6": "int(1e4",
     r"(\biterations=)\d+": r"\g<1>16",
     r"(\bwarmup=)\d+": r"\g<1>4",
-    r'("draws": )\d+': r"\g<1>200",
-    r"(epochs, batch_size = )\d+": r"\g<1>1",
     r'("epochs": )\{.*?\}': r"\g<1>{2: 1, 50: 1}",
-    r"\(\(2, 3\), \(50, 8\)\)": "((2, 1), (50, 1))",
 }
 IMAGES = {True: 6000, False: 1000}  # so many are left to train, and to test
 ABOUT_THE_FIT = {"gaussian_fit", "scorecard_within"}  # checks that may then fail

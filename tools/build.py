@@ -45,10 +45,8 @@ if "google.colab" in sys.modules and not Path("course/utils/start.py").exists():
     !git clone --quiet --depth=1 --branch={branch} https://github.com/{name} course
 """
 BADGES = (
-    "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
-    "(https://colab.research.google.com/github/{name}/blob/{branch}/{path})\n"
-    "[![Open in Binder](https://mybinder.org/badge_logo.svg)]"
-    "(https://mybinder.org/v2/gh/{name}/{branch_}?labpath={path_})\n\n"
+    "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({Colab})\n"
+    "[![Open in Binder](https://mybinder.org/badge_logo.svg)]({Binder})\n\n"
 )
 ADDRESS = re.compile(r"(https://github\.com/([a-z0-9-]+/[\w.-]+?)(\.git)?/?)?", re.A | re.I)
 BRANCH = re.compile(r"(?!.*(\.\.|//))\w([\w./-]*[\w-])?", re.A)
@@ -326,6 +324,20 @@ def publication(root: Path = ROOT) -> tuple[str, str]:
     return address[2] or "", branch[0]
 
 
+def places_to_open(path: Path, root: Path = ROOT) -> dict[str, str]:
+    """Where a published notebook can be opened: name -> address; none if it is not published."""
+    (name, branch), place = publication(root), path.relative_to(root).as_posix()
+    binder = f"{quote(branch, safe='')}?labpath={quote(place, safe='')}"
+    return (
+        {}
+        if not name
+        else {
+            "Colab": f"https://colab.research.google.com/github/{name}/blob/{branch}/{quote(place)}",
+            "Binder": f"https://mybinder.org/v2/gh/{name}/{binder}",
+        }
+    )
+
+
 def published(notebook: NotebookNode, path: Path, root: Path = ROOT) -> NotebookNode:
     """Return a copy that can be opened elsewhere, if the course is published.
 
@@ -334,9 +346,7 @@ def published(notebook: NotebookNode, path: Path, root: Path = ROOT) -> Notebook
     """
     notebook, (name, branch) = copy.deepcopy(notebook), publication(root)
     if name:
-        place = path.relative_to(root).as_posix()
-        quoted = {"path_": quote(place, safe=""), "branch_": quote(branch, safe="")}
-        badges = BADGES.format(name=name, branch=branch, path=quote(place), **quoted)
+        badges = BADGES.format(**places_to_open(path, root))
         notebook.cells[0].source = badges + notebook.cells[0].source
         (setup,) = (cell for cell in code_cells(notebook) if "setup" in tags(cell))
         fetch = FETCH.format(name=name, branch=branch)

@@ -126,7 +126,7 @@ def predict(weights, x):
 
 
 def gap() -> Iterator[tuple[None, Problem]]:
-    regressor = definitions("bayesian_neural", constants=("starts",))["NeuralRegressor"]()
+    regressor = definitions("bayesian_neural")["NeuralRegressor"]()
     sites = poutine.trace(regressor).get_trace(torch.zeros(2)).iter_stochastic_nodes()
     scales = {k: s["fn"].stddev.numpy(force=True) for k, s in sites if k != "y"}
 

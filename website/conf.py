@@ -12,7 +12,6 @@ import re
 import shutil
 import sys
 from pathlib import Path
-from urllib.parse import quote
 
 from sphinx.application import Sphinx
 
@@ -22,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 from tools import build  # noqa: E402
 
 TALKS = tags.has("talks")  # noqa: F821  (Sphinx defines it)
-NAME, BRANCH = build.publication(ROOT)
+NAME, _ = build.publication(ROOT)
 NOTEBOOKS = {
     build.solution_path(source).relative_to(ROOT).with_suffix("").as_posix(): source
     for source in build.sources(ROOT)
@@ -99,13 +98,10 @@ def prepare(app: Sphinx, docname: str, source: list[str]) -> None:
 
 def ways_to_open(source: Path) -> str:
     """Where a student can get or open the notebook of this page."""
-    student = build.student_path(source).relative_to(ROOT).as_posix()
-    ways = f"**Student notebook:** {{download}}`download <../../{student}>`"
-    if NAME:
-        colab = f"https://colab.research.google.com/github/{NAME}/blob/{BRANCH}/{quote(student)}"
-        binder = f"https://mybinder.org/v2/gh/{NAME}/{quote(BRANCH, safe='')}"
-        ways += f" · [Colab]({colab}) · [Binder]({binder}?labpath={quote(student, safe='')})"
-    return f"{ways}. Here it is solved: the answers are folded.\n"
+    student = build.student_path(source)
+    ways = [f"{{download}}`download <../../{student.relative_to(ROOT).as_posix()}>`"]
+    ways += [f"[{place}]({url})" for place, url in build.places_to_open(student, ROOT).items()]
+    return f"**Student notebook:** {' · '.join(ways)}. Here it is solved: the answers are folded.\n"
 
 
 def finish(app: Sphinx, problem: Exception | None) -> None:
