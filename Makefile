@@ -7,6 +7,7 @@ ONLY ?=
 TO ?= build/site
 LAB_OPTIONS ?=
 BRANCH ?=
+FORCE ?=
 DAY ?= Day1
 JOBS ?= 2
 export PYTHONDONTWRITEBYTECODE = 1
@@ -38,7 +39,7 @@ catch-up: .venv/maintainer  ## make a notebook with the exercises before N solve
 	$(BIN)/python -m tools.hand_out catch-up "$(ONLY)" $(N)
 
 grades: .venv/maintainer  ## grade a day (DAY=Day1), with 2 processes (JOBS=2); see grading/README.md
-	$(BIN)/python grading/grade.py $(DAY) --jobs=$(JOBS)
+	$(BIN)/python grading/grade.py $(DAY) --jobs=$(JOBS) $(if $(FORCE),--force)
 
 seeds: .venv/maintainer  ## execute every solution with SEED = 0 ... 9 (slow)
 	$(BIN)/python -m tools.seeds --only "$(ONLY)"

@@ -363,14 +363,17 @@ def test_one_bad_cell_costs_at_most_its_own_exercise(course, report, student):
         ("in a folder", {}),
         (
             "two of one",
-            {"1_graded (1).ipynb": "FILE: is a second 1_graded.ipynb, and was not graded"},
+            {"1_graded (1).ipynb.ungraded": "FILE: is a second 1_graded.ipynb"},
         ),
         *(
-            (student, {"1_graded": "NOT GRADED", "1_graded.ipynb.unreadable": "cannot be read"})
+            (student, {"1_graded": "NOT GRADED", "1_graded.ipynb.ungraded": "cannot be read"})
             for student in ("a page of the web", "an empty file", "no cells")
         ),
         ("a document", {"1_graded": "NOT GRADED", "answers.docx": "is no notebook"}),
-        ("another notebook", {"1_graded": "NOT GRADED", "1_graded.ipynb": "none of this day's"}),
+        (
+            "another notebook",
+            {"1_graded": "NOT GRADED", "1_graded.ipynb.ungraded": "none of this day's"},
+        ),
         ("half", {"1_graded": "not handed in"}),
         ("nobody", {"1_graded": "not handed in", "2_graded": "not handed in"}),
         ("Windows", {}),
