@@ -50,7 +50,7 @@ def released_on(day: str) -> dict[str, NotebookNode]:
 
 
 def put_in_order(folder: Path, released: dict[str, NotebookNode]) -> dict[str, str]:
-    """Give a student's files the names that nbgrader expects; return those it cannot grade, and why.
+    """Give a student's files the names that nbgrader expects; return what it cannot grade, and why.
 
     Such a notebook is renamed to `NAME.ungraded`: it stays, and costs no other its points.
 
