@@ -727,11 +727,11 @@ pd.DataFrame.from_dict(rows, orient="index").round(3)
 
 # %% [markdown]
 # With 100 points $\hat{k}$ is small, nearly all draws count, and weighting changes next to nothing:
-# you may trust this guide without having seen the last column. With 5 points $\hat{k}$ stands at
-# the limit, and the share is low and differs from one set of draws to the next. Weighting moves
-# $\mathrm{sd}[\mu]$ towards the exact value here; by how much changes with the draws, and where a
-# few of them carry much of the weight, it can go astray. Both numbers warn you, and the last column
-# shows that they are right: this guide is too sure of $\mu$.
+# you may trust this guide without having seen the last column. With 5 points $\hat{k}$ is above
+# 0.5, and comes near 0.7 or passes it; the share is lower, and differs from one set of draws to the
+# next. Weighting moves $\mathrm{sd}[\mu]$ towards the exact value here; by how much changes with
+# the draws, and where a few of them carry much of the weight, it can go astray. Both numbers warn
+# you, and the last column shows that they are right: this guide is too sure of $\mu$.
 #
 # $\hat{k}$ does not say *what* is wrong. The cure is a better guide, as in section A.1, or another
 # method.
