@@ -119,7 +119,7 @@ look = {"xlabel": "x", "ylabel": "y", "exact": true_mean(x_line)}
 plotting.regression(data, x_line, lines={"data": line}, **look)
 
 # %% [markdown]
-# Dashed is the true mean. Where there are data the line is right. In the gap and outside it goes
+# Dashed is the true mean. Where there are data the line is near it. In the gap and outside it goes
 # its own way, with the same confidence everywhere: without a word about it.
 
 # %% [markdown]
@@ -556,8 +556,8 @@ convergence = inference.convergence(in_chains)
 convergence
 
 # %% [markdown]
-# R-hat is above the 1.01 that one wants of long chains: each of ours is short, and still remembers
-# a little where it began. Together they are worth the effective draws printed, of the place that
+# R-hat is above the 1.01 that one wants of long chains: each of ours is short, and their means
+# still differ a little. Together they are worth the effective draws printed, of the place that
 # mixes worst. Is the answer right? Long NUTS chains (Hoffman and Gelman 2014) of all 47 weights are
 # stored with the course; they know nothing of our integral.
 
@@ -625,10 +625,10 @@ by_region.agg(["median", "min", "max"]).T.unstack().round(2)
 
 # %% [markdown]
 # - **Mean-field** is wrong in both directions: too wide at most places among the data, typically by
-#   more than half, and too narrow in the gap and outside.
-# - **The deep ensemble** opens in the gap, not quite as wide as the truth, and outside, wider. Among the
-#   data it is at some places a fraction as wide as the truth, at others many times as wide: all its
-#   members count, also those that fit badly.
+#   a third or more, and too narrow in the gap and at most places outside.
+# - **The deep ensemble** opens in the gap, with most seeds not quite as wide as the truth, and
+#   outside, wider. Among the data it is at some places about half as wide as the truth or less, at
+#   others many times as wide: all its members count, also those that fit badly.
 # - **HMC** is right everywhere, within a few per cent.
 
 # %% [markdown]
@@ -663,12 +663,12 @@ judged = pd.DataFrame(judged, index=regions(x_new)).groupby(level=0).mean()
 judged.T.unstack().round(3)
 
 # %% [markdown]
-# Among the data all are near 95%, two heads a little below. In the gap, mean-field, the deep
-# ensemble and two heads hold too few points, the exact posterior nearly enough. Outside, even the
-# exact posterior is **too sure**, HMC and NUTS alike: its interval holds not even two thirds.
-# Inference is not to blame, so the prior is: a sum of $\tanh$ goes flat, and does not believe that
-# a wave goes on. The deep ensemble, wider than the posterior, predicts better there: an exact
-# answer is only as good as its model.
+# Among the data all are near 95%, two heads a little below. In the gap, mean-field, two heads and,
+# with most seeds, the deep ensemble hold too few points, the exact posterior nearly enough.
+# Outside, even the exact posterior is **too sure**, HMC and NUTS alike: its interval holds not even
+# two thirds. Inference is not to blame, so the prior is: a sum of $\tanh$ goes flat, and does not
+# believe that a wave goes on. The deep ensemble, wider than the posterior, predicts better there:
+# an exact answer is only as good as its model.
 
 # %% [markdown]
 # ## 9. Images: does it notice what is no digit?
@@ -801,9 +801,10 @@ pd.DataFrame(scores).T.astype(float).round(3)
 
 # %% [markdown]
 # All are about equally good at digits. Single plain networks differ by their random start alone:
-# some have less doubt about noise or negatives than about digits. Five together have more doubt
-# about both, and the Bayesian networks most. A strong ensemble comes a long way; section A.1 shows
-# more.
+# one has several times as much doubt about noise as another, and with most seeds some have less
+# about noise or negatives than about digits. Five together have more doubt about both than single
+# ones have on average, and the Bayesian networks most. A strong ensemble comes a long way; section
+# A.1 shows more.
 
 # %% [markdown]
 # ## 10. Scorecard
@@ -924,8 +925,8 @@ _ = figure.legend(loc="outside lower center", ncols=4)
 
 # %% [markdown]
 # Upright it is a 6, upside down it looks like a 9, and on the way it is neither. There the bars are
-# long: members of both ensembles contradict one another. What looks like a 9 is taken for one, with
-# little doubt: an ensemble notices what looks unlike all digits, not what is upside down.
+# long: members of both ensembles contradict one another. What looks like a 9 is mostly taken for
+# one: an ensemble notices what looks unlike all digits, not what is upside down.
 
 # %% [markdown]
 # ## Going further
