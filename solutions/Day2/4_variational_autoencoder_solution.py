@@ -706,11 +706,12 @@ table["told apart"] = apart.float().mean((1, 2)).tolist()
 pd.DataFrame(table, index=list(kinds)).round(2)
 
 # %% [markdown]
-# With the encoder inverted images and noise are thousands of nats away; most of that is the
-# encoder, off its domain. What a guide for each image leaves is still hundreds, and these images
-# are told apart. But the model finds small digits, the stroke and the empty image *more* probable
-# than digits, with either guide. None of these was in the training data. This is the trap that
-# Nalisnick et al. (2019) found in large models of photographs. The same within the digits:
+# With the encoder noise is about a thousand nats away, and inverted images many thousands; most of
+# that is the encoder, off its domain. What a guide for each image leaves is still hundreds or more,
+# and these images are told apart. But the model finds small digits, the stroke and the empty image
+# *more* probable than digits, with either guide. None of these was in the training data. This is
+# the trap that Nalisnick et al. (2019) found in large models of photographs. The same within the
+# digits:
 
 # %%
 order = bound_50.argsort()
@@ -830,10 +831,11 @@ plotting.image_grid(
 )
 
 # %% [markdown]
-# On the left amortisation at work: one pass of the encoder, and its guide lies on the posterior. In
-# the middle the encoder has put the image in the wrong place. On the right is what is left of the
-# gap with a guide for this image: an exact posterior that no normal distribution with its axes
-# along the coordinates can match.
+# On the left amortisation at work: one pass of the encoder, and its guide overlaps the posterior.
+# In the middle the encoder has put the image in the wrong place. On the right is what is left of
+# the gap with a guide for this image: with most seeds an exact posterior that no normal
+# distribution with its axes along the coordinates can match. If that gap is many nats, this guide,
+# too, is in the wrong place, and most of the posterior lies outside the picture.
 #
 # ### A.3 Dimensions that are not used
 #
