@@ -6,6 +6,7 @@ import ast
 import functools
 import importlib
 import inspect
+import itertools
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -19,8 +20,10 @@ import checks.engine
 import checks.models
 import checks.parameters
 import checks.reference
+from tests.places import place
 from tools import build
 
+pytestmark = pytest.mark.ours
 ROOT = build.ROOT
 GUIDE = ROOT / "INSTRUCTORS.md"
 SOURCES = build.sources()
@@ -53,7 +56,11 @@ def parts() -> dict[str, str]:
 
 
 def part_on(source: Path) -> str:
-    return parts()[build.student_path(source).relative_to(ROOT).as_posix()]
+    path = build.student_path(source).relative_to(ROOT).as_posix()
+    assert path in parts(), (
+        f"{place(GUIDE, '## Notebook by notebook')}: no part has {path} in its heading"
+    )
+    return parts()[path]
 
 
 def links(text: str) -> list[str]:
@@ -84,7 +91,7 @@ def exercises_of(source: Path) -> dict[str, int]:
     """The number of the exercise that each check belongs to."""
     _, *found = EXERCISE.split(text_of(source))
     tasks = zip(found[::2], found[1::2], strict=True)
-    return {re.search(r"^check\.(\w+)\(", task, flags=re.M)[1]: int(n) for n, task in tasks}
+    return {check[1]: int(n) for n, task in tasks if (check := build.CHECK.search(task))}
 
 
 @functools.cache
@@ -153,37 +160,56 @@ def is_shown(figure: str, printed: list[str]) -> bool:
 
 def test_every_notebook_has_its_part_and_no_other():
     expected = [build.student_path(source).relative_to(ROOT).as_posix() for source in SOURCES]
-    assert list(parts()) == expected
+    for given, right in itertools.zip_longest(parts(), expected):
+        where = place(GUIDE, f"]({given})" if given else "## Notebook by notebook")
+        assert given == right, f"{where}: a part on {given}, where that on {right} belongs"
 
 
 @each_source
 def test_the_heading_links_to_both_notebooks(source):
     heading, _, _ = part_on(source).partition("\n")
-    both = (build.student_path(source), build.solution_path(source))
-    assert [ROOT / link for link in links(heading)] == list(both)
-    for path in both:
-        assert path.is_file()
+    student, solution = (
+        path(source).relative_to(ROOT).as_posix()
+        for path in (build.student_path, build.solution_path)
+    )
+    day, number = re.findall(r"Day(\d+)/(\d+)_", student)[0]
+    right = rf"Day {day}, notebook {number}: \[[^\]]+\]\({student}\) \(\[solution\]\({solution}\)\)"
+    assert re.fullmatch(right, heading), (
+        f"{place(GUIDE, heading)}: “Day {day}, notebook {number}: [its title]({student}) "
+        f"([solution]({solution}))”, it should say"
+    )
 
 
 @each_source
 def test_students_see_the_hints(source):
-    exercises, rows = exercises_of(source), table(part_on(source), "exercise")
-    assert len(rows) >= 4
+    part, exercises = part_on(source), exercises_of(source)
     said = sentences(build.student_path(source).stem.partition("_")[2])
-    by_number = {number: said[check] for check, number in exercises.items()}
+    by_number = {number: said.get(check, "") for check, number in exercises.items()}
+    rows, problems = table(part, "exercise"), []
+    assert len(rows) >= 4, f"{place(GUIDE, part)}: at least four mistakes"
     for number, mistake, hint in rows:
-        (fragment,) = re.fullmatch("“(.+)”", hint).groups()
-        assert fragment in by_number[int(number)], (
-            f"the check of exercise {number} never says “{fragment}” ({mistake})"
-        )
+        fragment = hint.strip("“”")
+        if fragment not in by_number.get(int(number), ""):
+            others = ", ".join(f"that of {n}" for n, text in by_number.items() if fragment in text)
+            problems.append(
+                f"{place(GUIDE, f'| {mistake} | {hint} |')}: the check of exercise {number} never "
+                f"says {hint}; {others or 'none'} does"
+            )
+    assert not problems, "\n".join(problems)
 
 
 @each_source
 def test_figures_are_on_the_screen(source):
-    figures = [code for code in re.findall(r"`([^`]+)`", part_on(source)) if NUMBER.fullmatch(code)]
-    assert figures
-    missing = [figure for figure in figures if not is_shown(figure, printed_by(source))]
-    assert not missing, "the solution prints no such numbers: after a new fit, take the new ones"
+    part = part_on(source)
+    figures = [code for code in re.findall(r"`([^`]+)`", part) if NUMBER.fullmatch(code)]
+    assert figures, f"{place(GUIDE, part)}: not one number of the solution"
+    missing = [
+        f"{place(GUIDE, line)}: the solution prints no `{figure}`; take the number of its last fit"
+        for line in part.splitlines()
+        for figure in figures
+        if f"`{figure}`" in line and not is_shown(figure, printed_by(source))
+    ]
+    assert not missing, "\n".join(missing)
 
 
 def test_the_plan_is_the_sum_of_its_parts():
