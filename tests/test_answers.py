@@ -145,13 +145,16 @@ def test_nothing_is_kept_for_an_exercise_that_no_notebook_has():
         for exercise in exercises_of(path.stem)
         if name_of(exercise) not in EXERCISES
     ]
+    firsts = {}  # so that each name is told once a file
     folders = (CHECKS / "tables", HERE / "right_answers", HERE / "wrong_answers")
+    for path in (path for folder in folders for path in folder.glob("*.txt")):
+        for where, section in find(SECTION, path):
+            for name in section[1].split(", "):
+                firsts.setdefault((path.parent.name, f"{path.stem}.{name}"), where)
     problems += [
-        f"{where}: no exercise of a notebook is called `{name}`; drop this section"
-        for path in (path for folder in folders for path in folder.glob("*.txt"))
-        for where, section in find(SECTION, path)
-        for name in section[1].split(", ")
-        if f"{path.stem}.{name}" not in EXERCISES
+        f"{where}: no exercise is called `{name}`; drop its sections in this file"
+        for (_, name), where in firsts.items()
+        if name not in EXERCISES
     ]
     problems += [
         f"{place(HERE / file, name)}: no exercise is called `{name}`; drop this entry"

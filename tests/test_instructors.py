@@ -8,7 +8,7 @@ import importlib
 import inspect
 import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -87,9 +87,9 @@ def minutes_of(source: Path) -> int:
     return int(re.search(r"\*\*Time:\*\* (\d+) minutes", text_of(source))[1])
 
 
-def exercises_of(source: Path) -> dict[str, int]:
-    """The number of the exercise that each check belongs to."""
-    _, *found = EXERCISE.split(text_of(source))
+def exercises_of(text: str) -> dict[str, int]:
+    """The number of the exercise that each check in the text of a notebook belongs to."""
+    _, *found = EXERCISE.split(text)
     tasks = zip(found[::2], found[1::2], strict=True)
     return {check[1]: int(n) for n, task in tasks if (check := build.CHECK.search(task))}
 
@@ -101,10 +101,11 @@ def sentences(name: str) -> dict[str, str]:
     explained = (checks.crashes.EXPLANATIONS, checks.crashes.FROM_NONE)
     of_all = [text for table in explained for text in table.values()]
     engine = (checks.engine, checks.models, checks.parameters)
-    of_all += [text for part in engine for text in texts(part)]
+    of_all += [text for part in engine for text in texts(ast.parse(inspect.getsource(part)))]
     return {
         exercise.__name__: "\n".join(
-            [*texts(module), *of_all]
+            [text for node in used_by(exercise.__name__, module) for text in texts(node)]
+            + of_all
             + [row.sentence for row in checks.reference.rows(exercise.table)]
             + [sentence for sentence, _ in exercise.reference.mutants]
         )
@@ -113,9 +114,29 @@ def sentences(name: str) -> dict[str, str]:
     }
 
 
-def texts(part: ModuleType | Callable) -> list[str]:
+def used_by(name: str, module: ModuleType) -> Iterator[ast.stmt]:
+    """What a module's top level defines by a name, and what this uses in turn."""
+    tree, wanted = ast.parse(inspect.getsource(module)), {name}
+    left = [node for node in tree.body if not isinstance(node, ast.Import | ast.ImportFrom)]
+    while found := [node for node in left if wanted & names(node, ast.Store)]:
+        yield from found
+        wanted |= {used for node in found for used in names(node, ast.Load)}
+        left = [node for node in left if node not in found]
+
+
+def names(node: ast.stmt, context: type[ast.expr_context]) -> set[str]:
+    """The names that a statement reads, or those that it binds."""
+    found = {
+        part.id
+        for part in ast.walk(node)
+        if isinstance(part, ast.Name) and isinstance(part.ctx, context)
+    }
+    is_definition = context is ast.Store and isinstance(node, ast.FunctionDef | ast.ClassDef)
+    return {node.name} if is_definition else found
+
+
+def texts(tree: ast.AST) -> list[str]:
     """The strings in a piece of code; what an f-string computes is an ellipsis."""
-    tree = ast.parse(inspect.getsource(part))
     joined = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
     inside = {id(piece) for node in joined for piece in node.values}
     whole = [
@@ -182,11 +203,15 @@ def test_the_heading_links_to_both_notebooks(source):
 
 @each_source
 def test_students_see_the_hints(source):
-    part, exercises = part_on(source), exercises_of(source)
+    part, exercises = part_on(source), exercises_of(text_of(source))
     said = sentences(build.student_path(source).stem.partition("_")[2])
     by_number = {number: said.get(check, "") for check, number in exercises.items()}
     rows, problems = table(part, "exercise"), []
-    assert len(rows) >= 4, f"{place(GUIDE, part)}: at least four mistakes"
+    in_class = exercises_of(text_of(source).partition("\n## After class\n")[0]).values()
+    assert {int(number) for number, _, _ in rows} == set(in_class), (
+        f"{place(GUIDE, part)}: the table of mistakes has rows for other exercises than 1 to "
+        f"{max(in_class)}, those in class"
+    )
     for number, mistake, hint in rows:
         fragment = hint.strip("“”")
         if fragment not in by_number.get(int(number), ""):
