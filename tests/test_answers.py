@@ -18,6 +18,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Any, NamedTuple
 
+import nbformat
 import pyro
 import pytest
 
@@ -26,7 +27,15 @@ from checks.engine import CheckFailed, Exercise, StillBlank
 from checks.reference import Row, exported, rows, sections, with_solution
 from tests.examples import EXAMPLES, SLOW
 from tests.places import find, place
-from tools.build import CHECK, ROOT, read_source, references_path, sources
+from tools.build import (
+    CHECK,
+    ROOT,
+    code_cells,
+    read_source,
+    references_path,
+    solution_path,
+    sources,
+)
 
 HERE, CHECKS = Path(__file__).parent, ROOT / "checks"
 NOTEBOOKS = {references_path(source).stem: source for source in sources()}
@@ -162,6 +171,24 @@ def test_nothing_is_kept_for_an_exercise_that_no_notebook_has():
         for name in names
         if name not in EXERCISES
     ]
+    assert not problems, "\n".join(problems)
+
+
+def test_stored_solutions_show_the_numbers_and_subjects_of_today():
+    """Neither executes a notebook again."""
+    problems = []
+    for name, source in NOTEBOOKS.items():
+        path = solution_path(source)
+        stored = nbformat.read(path, as_version=4) if path.is_file() else read_source(source)
+        for cell in code_cells(stored):
+            check = CHECK.match(cell.source)
+            exercise = EXERCISES.get(f"{name}.{check[1]}") if check else None
+            shown = "".join(output.get("text", "") for output in cell.get("outputs", []))
+            if exercise and shown and not shown.startswith(f"✓ {exercise.title}"):
+                problems.append(
+                    f"{place(path, shown.splitlines()[0])}: it is “{exercise.title}” now; run "
+                    f"`.venv/bin/python -m tools.build --only {name} --force`"
+                )
     assert not problems, "\n".join(problems)
 
 

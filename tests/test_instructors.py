@@ -182,8 +182,10 @@ def is_shown(figure: str, printed: list[str]) -> bool:
 def test_every_notebook_has_its_part_and_no_other():
     expected = [build.student_path(source).relative_to(ROOT).as_posix() for source in SOURCES]
     for given, right in itertools.zip_longest(parts(), expected):
-        where = place(GUIDE, f"]({given})" if given else "## Notebook by notebook")
-        assert given == right, f"{where}: a part on {given}, where that on {right} belongs"
+        where = place(GUIDE, f"]({given}) ([solution" if given else "## Notebook by notebook")
+        assert given == right, (
+            f"{where}: here {f'the part on {right} belongs' if right else 'no part belongs'}"
+        )
 
 
 @each_source
