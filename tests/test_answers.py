@@ -139,7 +139,7 @@ def test_every_check_of_a_notebook_is_an_exercise():
         "is missing, or is not decorated with @exercise(...)"
         for notebook, source in NOTEBOOKS.items()
         for cell in read_source(source).cells
-        if (check := CHECK.search(cell.source))
+        if (check := CHECK.match(cell.source))
         and cell.metadata["nbgrader"]["grade_id"] != "check_scorecard"
         and check[1] not in {exercise.__name__ for exercise in exercises_of(notebook)}
     ]

@@ -108,17 +108,19 @@ def test_anatomy(source):
     checks = sum(cell.source.startswith("check.") for cell in notebook.cells)
     if not problems and checks != len(parts) + 1:
         where = place(source, "Scorecard")
-        problems.append(f"{where}: one check for each exercise, and one for the scorecard")
+        problems.append(
+            f"{where}: each exercise and the scorecard have one check, which begins a cell"
+        )
     assert not problems, "\n".join(problems)
 
 
 @pytest.mark.ours
 @each_source
 def test_sections(source):
-    text = "\n".join(cell.source for cell in build.read_source(source).cells)
-    assert text.count("### ✏️ Exercise ") >= 3
+    text, file = source.read_text(encoding="utf-8"), source.relative_to(ROOT)
+    assert len(re.findall(EXERCISE, text, re.M)) >= 3, f"{file}: fewer than three exercises"
     for section in ("you will be able to", "**Time:**", "Scorecard", "Going further", "References"):
-        assert section in text
+        assert section in text, f"{file}: “{section}” is missing"
 
 
 class Part(NamedTuple):
@@ -163,11 +165,13 @@ def test_the_course_fits_into_two_days():
     in_class, at_home = (
         Part(*map(sum, zip(*half, strict=True))) for half in zip(*parts, strict=True)
     )
-    assert in_class.words <= 20_000
-    assert in_class.lines <= 1_700
-    assert in_class.exercises <= 44
-    assert at_home.words <= 20_000 * 2 / 3
-    assert at_home.lines <= 1_700 * 2 / 3
+    for half, found, limits in (
+        ("in class", in_class, {"words": 20_000, "lines": 1_700, "exercises": 44}),
+        ("after class", at_home, {"words": 20_000 * 2 / 3, "lines": 1_700 * 2 / 3}),
+    ):
+        for what, limit in limits.items():
+            number = getattr(found, what)
+            assert number <= limit, f"solutions: {number} {what} {half}; {limit:.0f} at most"
     for day in ("Day1", "Day2"):
         minutes = sum(stated_minutes(s) for s in SOURCES if s.parent.name == day)
         assert minutes == 270, f"solutions/{day}: {minutes} minutes in class, by their first cells"
@@ -177,9 +181,13 @@ def test_the_course_fits_into_two_days():
 @each_source
 def test_a_class_part_leaves_time_to_think(source):
     in_class, _ = class_and_home(source)
-    assert 4 <= in_class.exercises <= 6
     stated, where = stated_minutes(source), place(source, "**Time:**")
-    assert in_class.minutes <= 0.75 * stated, f"{where}: exercises alone take {in_class.minutes}"
+    assert 4 <= in_class.exercises <= 6, (
+        f"{where}: 4 to 6 exercises in class, not {in_class.exercises}"
+    )
+    assert in_class.minutes <= 0.75 * stated, (
+        f"{where}: the exercises alone take {in_class.minutes} minutes, more than three quarters"
+    )
     text = "\n".join(cell.source for cell in build.read_source(source).cells)
     assert "**Predict.**" in text.partition("\n## After class")[0]
 
