@@ -7,9 +7,13 @@ ONLY ?=
 ADAPTED ?=
 TO ?= build/site
 LAB_OPTIONS ?=
+BRANCH ?=
+FORCE ?=
+DAY ?= Day1
+JOBS ?= 2
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: lab test notebooks site assignments seeds format bench clean
+.PHONY: lab test notebooks site students assignments catch-up grades seeds format bench clean
 
 lab: .venv/student  ## open the course in JupyterLab
 	$(BIN)/jupyter lab $(LAB_OPTIONS)
@@ -26,8 +30,17 @@ site: .venv/maintainer  ## make the website and, in its folder slides, the two t
 	$(BIN)/sphinx-build -q -W -b html -c website . $(TO)
 	$(BIN)/sphinx-build -q -W -t talks -b revealjs -c website . $(TO)/slides
 
-assignments: .venv/maintainer  ## make what nbgrader hands out and grades (see grading/README.md)
-	$(BIN)/python -m tools.build --assignments
+students: .venv/maintainer  ## make what students get, build/students (BRANCH=1: and commit it as a branch)
+	$(BIN)/python -m tools.hand_out students $(if $(BRANCH),--branch)
+
+assignments: .venv/maintainer  ## make what nbgrader grades (see grading/README.md)
+	$(BIN)/python -m tools.hand_out assignments
+
+catch-up: .venv/maintainer  ## make a notebook with the exercises before N solved (ONLY=part_of_a_name N=4)
+	$(BIN)/python -m tools.hand_out catch-up "$(ONLY)" $(N)
+
+grades: .venv/maintainer  ## grade a day (DAY=Day1), with 2 processes (JOBS=2); see grading/README.md
+	$(BIN)/python grading/grade.py $(DAY) --jobs=$(JOBS) $(if $(FORCE),--force)
 
 seeds: .venv/maintainer  ## execute every solution with SEED = 0 ... 9 (slow)
 	$(BIN)/python -m tools.seeds --only "$(ONLY)"

@@ -21,12 +21,12 @@ import io
 import json
 import os
 import re
-import subprocess
 import sys
 import tomllib
 from collections import Counter
 from pathlib import Path
 from symtable import symtable
+from typing import NamedTuple
 from urllib.parse import quote
 
 import jupytext
@@ -34,7 +34,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
-from nbgrader.preprocessors import ClearSolutions
+from nbgrader.preprocessors import ClearSolutions, ComputeChecksums, LockCells
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,10 +44,11 @@ FETCH = """\
 if "google.colab" in sys.modules and not Path("course/utils/start.py").exists():
     !git clone --quiet --depth=1 --branch={branch} https://github.com/{name} course
 """
-BADGES = (
-    "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({Colab})\n"
-    "[![Open in Binder](https://mybinder.org/badge_logo.svg)]({Binder})\n\n"
-)
+BADGES = {
+    "Colab": "https://colab.research.google.com/assets/colab-badge.svg",
+    "Binder": "https://mybinder.org/badge_logo.svg",
+}
+FITS_BINDER = ("Day1",)  # its machines have 2 GB of memory
 ADDRESS = re.compile(r"(https://github\.com/([a-z0-9-]+/[\w.-]+?)(\.git)?/?)?", re.A | re.I)
 BRANCH = re.compile(r"(?!.*(\.\.|//))\w([\w./-]*[\w-])?", re.A)
 PART = re.compile(r"^### ✏️ Exercise (\d+)|^## [\d.]+ (Scorecard)", re.M)
@@ -91,6 +92,11 @@ def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
 
 def tags(cell: NotebookNode) -> list[str]:
     return cell.metadata.get("tags", [])
+
+
+def grade_id(cell: NotebookNode) -> str:
+    """nbgrader's name of a cell, "" if it has none."""
+    return cell.metadata.get("nbgrader", {}).get("grade_id", "")
 
 
 def read_source(source: Path) -> NotebookNode:
@@ -146,8 +152,8 @@ def _make_gradable(cell: NotebookNode, part: str, seen: Counter[str]) -> None:
         raise ValueError("a second check of one exercise: join the two")
     told = {"points": points, "grade": True} if is_check else {}
     told |= {"locked": not is_answer, "solution": is_answer}
-    grade_id = name if seen[name] == 1 else f"{name}_{seen[name]}"
-    cell.metadata["nbgrader"] = NotebookNode(UNGRADED | told, grade_id=grade_id)
+    told["grade_id"] = name if seen[name] == 1 else f"{name}_{seen[name]}"
+    cell.metadata["nbgrader"] = NotebookNode(UNGRADED | told)
 
 
 def references(notebook: NotebookNode) -> bytes:
@@ -294,64 +300,83 @@ def alt_text(heading: str, code: str) -> str:
     return ": ".join(filter(None, [heading.removeprefix("✏️ "), "; ".join(dict.fromkeys(words))]))
 
 
-def student_version(notebook: NotebookNode) -> NotebookNode:
-    """Return a copy with stubs for solutions, without outputs and nbgrader's metadata."""
-    notebook = copy.deepcopy(notebook)
-    for cell in code_cells(notebook):
+def student_version(notebook: NotebookNode, first: int = 0) -> NotebookNode:
+    """Return a copy with stubs for solutions and without outputs, as nbgrader releases it.
+
+    The answers of exercises before the ``first`` are filled in.
+    """
+    student = copy.deepcopy(notebook)
+    for cell in code_cells(student):
         cell.outputs, cell.execution_count = [], None
-        cell.metadata.pop("nbgrader", None)
-    clear = ClearSolutions(code_stub={"python": STUB}, enforce_metadata=False)
-    return clear.preprocess(notebook, {})[0]
+    clear = ClearSolutions(code_stub={"python": STUB})
+    for step in (clear, LockCells(lock_readonly_cells=False), ComputeChecksums()):
+        student, _ = step.preprocess(student, {})
+    for cell, solved in zip(student.cells, notebook.cells, strict=True):
+        if BEGIN in solved.source and int(grade_id(solved).split("_")[1]) < first:
+            cell.source = re.sub(rf"^ *({BEGIN}|{END})\n?", "", solved.source, flags=re.M).rstrip()
+    return student
 
 
-def publication(root: Path = ROOT) -> tuple[str, str]:
-    """OWNER/NAME of the public repository on GitHub ("" while there is none), and the branch.
+class Publication(NamedTuple):
+    """Where the course is published: OWNER/NAME on GitHub, "" for nowhere, and two branches."""
+
+    name: str
+    branch: str
+    """The branch of the whole course."""
+    students: str
+    """The branch of what students get (see `tools.hand_out`)."""
+
+
+def publication(root: Path = ROOT) -> Publication:
+    """What pyproject.toml says.
 
     Raises:
-        BuildError: pyproject.toml does not say so.
+        BuildError: it says nothing that can be read.
     """
     try:
         course = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["tool"]["course"]
-        address, branch = (
-            ADDRESS.fullmatch(course["repository"]),
-            BRANCH.fullmatch(course["branch"]),
-        )
+        address = ADDRESS.fullmatch(course["repository"])
+        branches = [BRANCH.fullmatch(course[name]) for name in ("branch", "students")]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BuildError(f"[tool.course] in pyproject.toml cannot be read: {error!r}") from error
-    if not address or not branch:
+    if not address or not all(branches):
         raise BuildError(
             '[tool.course] in pyproject.toml: repository is "https://github.com/OWNER/NAME", or '
-            f'"" while there is none, and branch is a branch or a tag like "main", not {course}'
+            '"" while there is none; branch and students are branches or tags like "main", '
+            f"not {course}"
         )
-    return address[2] or "", branch[0]
+    return Publication(address[2] or "", *(branch[0] for branch in branches))
+
+
+def branch_with(path: Path, root: Path = ROOT) -> str:
+    """The branch on which a notebook is opened: solutions are on one that students do not see."""
+    published = publication(root)
+    return published.branch if path.is_relative_to(root / "solutions") else published.students
 
 
 def places_to_open(path: Path, root: Path = ROOT) -> dict[str, str]:
     """Where a published notebook can be opened: name -> address; none if it is not published."""
-    (name, branch), place = publication(root), path.relative_to(root).as_posix()
-    binder = f"{quote(branch, safe='')}?labpath={quote(place, safe='')}"
-    return (
-        {}
-        if not name
-        else {
-            "Colab": f"https://colab.research.google.com/github/{name}/blob/{branch}/{quote(place)}",
-            "Binder": f"https://mybinder.org/v2/gh/{name}/{binder}",
-        }
-    )
+    name, branch = publication(root).name, branch_with(path, root)
+    place = path.relative_to(root).as_posix()
+    places = {"Colab": f"colab.research.google.com/github/{name}/blob/{branch}/{quote(place)}"}
+    if path.parent.name in FITS_BINDER:
+        where = f"{quote(branch, safe='')}?labpath={quote(place, safe='')}"
+        places["Binder"] = f"mybinder.org/v2/gh/{name}/{where}"
+    return {place: f"https://{address}" for place, address in places.items() if name}
 
 
 def published(notebook: NotebookNode, path: Path, root: Path = ROOT) -> NotebookNode:
     """Return a copy that can be opened elsewhere, if the course is published.
 
     Its first cell fetches the course in Colab, and badges at its top open the notebook, stored at
-    ``path``, in Colab and Binder.
+    ``path``, in Colab, and in Binder where its memory serves.
     """
-    notebook, (name, branch) = copy.deepcopy(notebook), publication(root)
-    if name:
-        badges = BADGES.format(**places_to_open(path, root))
-        notebook.cells[0].source = badges + notebook.cells[0].source
+    notebook, places = copy.deepcopy(notebook), places_to_open(path, root)
+    if places:
+        badges = [f"[![Open in {p}]({BADGES[p]})]({address})" for p, address in places.items()]
+        notebook.cells[0].source = "\n".join([*badges, "", notebook.cells[0].source])
         (setup,) = (cell for cell in code_cells(notebook) if "setup" in tags(cell))
-        fetch = FETCH.format(name=name, branch=branch)
+        fetch = FETCH.format(name=publication(root).name, branch=branch_with(path, root))
         setup.source = setup.source.replace("\n\n", f"\n\n{fetch}", 1)
     return notebook
 
@@ -431,23 +456,6 @@ def orphans(root: Path = ROOT) -> list[Path]:
     return sorted({path for pattern in patterns for path in root.glob(pattern)} - made)
 
 
-def make_assignments(root: Path = ROOT) -> None:
-    """Copy the solutions to nbgrader's source folder, and have it make each day's release.
-
-    Raises:
-        BuildError: a solution is out of step with its source; nothing is written then.
-        subprocess.CalledProcessError: nbgrader refuses; it has said why.
-    """
-    if problems := [problem for source in sources(root) for problem in out_of_step(source, root)]:
-        raise BuildError("\n".join(problems))
-    for source in sources(root):
-        copied = root / "grading" / "source" / student_path(source).relative_to(root)
-        write(copied, solution_path(source).read_bytes())
-    for day in sorted({source.parent.name for source in sources(root)}):
-        command = [sys.executable, "-m", "nbgrader", "generate_assignment", day, "--force"]
-        subprocess.run(command, cwd=root / "grading", check=True)
-
-
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.build", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
@@ -456,16 +464,13 @@ def main(argv: list[str] | None = None) -> int:
     what.add_argument("--force", action="store_true", help="execute even if nothing changed")
     what.add_argument("--references", action="store_true", help="make the references alone")
     what.add_argument("--check", action="store_true", help="only report; exit 1 if out of step")
-    what.add_argument("--assignments", action="store_true", help="make what nbgrader hands out")
     options = parser.parse_args(argv)
     chosen = [source for source in sources() if options.only in source.stem]
     if not chosen:
         parser.error(f"no source's name contains {options.only!r}")
     problems: list[str] = []
     try:
-        if options.assignments:
-            make_assignments()
-        for source in chosen if not options.assignments else []:
+        for source in chosen:
             if options.check:
                 problems += out_of_step(source)
             elif options.references:

@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 from tools import build  # noqa: E402
 
 TALKS = tags.has("talks")  # noqa: F821  (Sphinx defines it)
-NAME, _ = build.publication(ROOT)
+NAME = build.publication(ROOT).name
 NOTEBOOKS = {
     build.solution_path(source).relative_to(ROOT).with_suffix("").as_posix(): source
     for source in build.sources(ROOT)

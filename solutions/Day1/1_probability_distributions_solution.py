@@ -26,8 +26,7 @@
 # and its sales.
 #
 # Six exercises in class and one after it are marked ✏️. The cell after each one checks your answer.
-# Run the cells from top to bottom (Shift + Enter); if you are stuck, the solved notebook is in
-# `solutions/Day1`.
+# Run the cells from top to bottom (Shift + Enter); if you are stuck, ask.
 
 # %% tags=["setup"]
 # Find the course: here, in a folder above, or (in Colab) in `course`.

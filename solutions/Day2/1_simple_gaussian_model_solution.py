@@ -25,7 +25,7 @@
 #
 # Six exercises in class and three after it are marked ✏️. The cell after each one checks your
 # answer and gives a hint if it is not right yet. Cells build on one another, so solve them in
-# order; if you are stuck, the solved notebook is in `solutions/Day2`.
+# order; if you are stuck, ask.
 
 # %% tags=["setup"]
 # Find the course: here, in a folder above, or (in Colab) in `course`.
