@@ -25,7 +25,8 @@ NUMBERS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight
 
 @each_source
 def test_in_step_with_its_source(source):
-    assert build.out_of_step(source) == []
+    problems = build.out_of_step(source)
+    assert not problems, "\n".join(problems)
 
 
 def test_checks_know_the_stub_of_a_blank():
@@ -229,7 +230,7 @@ def test_student_notebook_holds_no_solution(source):
     path = build.student_path(source)
     student = nbformat.read(path, as_version=4)
     solution = build.published(build.read_source(source), path)
-    assert len(student.cells) == len(solution.cells)
+    assert len(student.cells) == len(solution.cells), f"{path.relative_to(ROOT)}: `make notebooks`"
     blanks = 0
     for given, solved in zip(student.cells, solution.cells, strict=True):
         assert not given.get("outputs")

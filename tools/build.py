@@ -149,7 +149,9 @@ def _make_gradable(cell: NotebookNode, part: str, seen: Counter[str]) -> None:
     if name.endswith("_"):
         raise ValueError("no exercise before it: put `### ✏️ Exercise N: ...` there")
     if is_check and seen[name] > 1:
-        raise ValueError("a second check of one exercise: join the two")
+        raise ValueError(
+            "a second check of one exercise: join the two, or number the headings 1, 2, 3"
+        )
     told = {"points": points, "grade": True} if is_check else {}
     told |= {"locked": not is_answer, "solution": is_answer}
     told["grade_id"] = name if seen[name] == 1 else f"{name}_{seen[name]}"
