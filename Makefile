@@ -4,6 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ONLY ?=
+ADAPTED ?=
 TO ?= build/site
 LAB_OPTIONS ?=
 BRANCH ?=
@@ -17,10 +18,10 @@ export PYTHONDONTWRITEBYTECODE = 1
 lab: .venv/student  ## open the course in JupyterLab
 	$(BIN)/jupyter lab $(LAB_OPTIONS)
 
-test: .venv/maintainer  ## lint, execute every notebook, run all tests
+test: .venv/maintainer  ## lint, execute every notebook, run all tests (ADAPTED=1: without our plan)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile $(if $(ADAPTED),-m "not ours")
 
 notebooks: .venv/maintainer  ## make the notebooks from their sources (ONLY=part_of_a_name)
 	$(BIN)/python -m tools.build --only "$(ONLY)"

@@ -1,4 +1,4 @@
-"""Checks of Day2/2_bayesian_neural_networks."""
+"""Checks of bayesian_neural_networks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["scorecard_within"]
 Inputs = Mapping[str, Tensor]
 
 
-@exercise("Exercise 1, the loss of two heads")
+@exercise("the loss of two heads")
 def gaussian_loss(answer: Any) -> None:
     # All positive, like a variance, so that mixed-up arguments are told, and not only an error.
     mean, y = 0.2 + 2 * torch.rand(2, 7)
@@ -59,7 +59,7 @@ def _same_gradients(of: Callable[[Any], Callable], answer: Any, inputs: Inputs) 
             )
 
 
-@exercise("Exercise 2, a Bayesian layer")
+@exercise("a Bayesian layer")
 def bayesian_linear(answer: Any) -> None:
     if not (isinstance(answer, type) and issubclass(answer, PyroModule)):
         fail("`BayesianLinear` should be a class that inherits from PyroModule.")
@@ -114,7 +114,7 @@ def _right_at(c: Call, answer: Any, *lines: str, of: Callable = lambda answer: a
         fail(*lines)
 
 
-@exercise("Exercise 3, the marginal density")
+@exercise("the marginal density")
 def log_marginal(answer: Any) -> None:
     y = 2 * torch.randn(7)
     calls = [call(torch.randn(m, 7, 4), 0.3 + 2 * torch.rand(m, 7), y) for m in (3, 2)]
@@ -123,7 +123,7 @@ def log_marginal(answer: Any) -> None:
     _same_tensors(answer, calls[0], "log_p", tolerance=1e-3)
 
 
-@exercise("Exercise 4, accept or stay")
+@exercise("accept or stay")
 def accept(answer: Any) -> None:
     chains = 200  # so many that some u are just below, some just above
     log_p, new_log_p = 2 * torch.randn(2, chains) - 1
@@ -149,7 +149,7 @@ def accept(answer: Any) -> None:
         )
 
 
-@exercise("Exercise 5, predictive entropy")
+@exercise("predictive entropy")
 def predictive_entropy(answer: Any) -> None:
     _same_tensors(answer, call((2.0 * torch.randn(6, 4, 10)).softmax(-1)), "entropy")
     nearly_sure = torch.full((3, 2, 10), 3.5e-4)
@@ -182,7 +182,7 @@ class _Counter(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-@exercise("Exercise 6, AUROC")
+@exercise("AUROC")
 def auroc(answer: Any) -> str | None:
     digits = torch.tensor([0.0, 0.0, 0.3, 0.4, 0.4, 1.7])
     others = torch.tensor([0.0, 0.3, 0.4, 0.9, 1.1, 1.6, 1.6, 1.70001, 2.2])

@@ -1,4 +1,4 @@
-"""Checks of Day1/4_bayesian_regression."""
+"""Checks of bayesian_regression."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from checks.scorecard import scorecard_within
 __all__ = ["scorecard_within"]
 
 
-@exercise("Exercise 1, the linear model")
+@exercise("the linear model")
 def linear_model(answer: Any) -> None:
     same_model(answer, [call(torch.randn(7), torch.randn(7)), call(torch.randn(5))])
 
 
-@exercise("Exercise 2, a better origin")
+@exercise("a better origin")
 def origin(answer: Any) -> None:
     # Skewed, so that mean, median and midrange differ; and also below 0.
     x = dist.Gamma(1.0, 0.8).sample((9,))
     same_function(answer, [call(2 + x), call(1 - 3 * x[:7])], returns=("c",))
 
 
-@exercise("Exercise 3, three probabilities")
+@exercise("three probabilities")
 def slope_probabilities(answer: Any) -> None:
     # Far from certain, and skewed: a formula that is nearly right for sure things is not here.
     draws = 100_000
@@ -38,7 +38,7 @@ def slope_probabilities(answer: Any) -> None:
     same_function(answer, [call(outside, inside)], returns=names, tolerance=tolerance)
 
 
-@exercise("Exercise 4, two variances")
+@exercise("two variances")
 def variance_parts(answer: Any) -> None:
     w0 = torch.randn(3000) + 9
     w1 = -0.8 * (w0 - 9) + 0.3 * torch.randn(3000)
@@ -47,13 +47,13 @@ def variance_parts(answer: Any) -> None:
     same_function(answer, [call(d, x)], returns=("epistemic", "aleatoric"), tolerance=2e-3)
 
 
-@exercise("Exercise 5, the logistic model")
+@exercise("the logistic model")
 def logistic_model(answer: Any) -> None:
     y = torch.tensor([0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 0.0])
     same_model(answer, [call(torch.randn(7, 2), y), call(torch.randn(5, 2))])
 
 
-@exercise("Exercise 6, a predictive probability")
+@exercise("a predictive probability")
 def predictive_probability(answer: Any) -> None:
     # Wide draws, so that the mean of the sigmoid and the sigmoid of the mean differ clearly.
     d = {"b": 1 + 2 * torch.randn(400), "w": torch.tensor([1.0, -2.0]) + torch.randn(400, 2)}

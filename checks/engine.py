@@ -90,7 +90,7 @@ class Exercise:
     Whatever the answer itself raises is reported with the line of the reader's code that raised it.
 
     Args:
-        title: begins the line that the reader sees.
+        name: what the exercise is about, for the line that the reader sees.
         check: compares the answers with the reference; raises :class:`CheckFailed`. What it returns
             is a remark on a right answer.
     """
@@ -98,12 +98,20 @@ class Exercise:
     running: Exercise  # the one whose check runs now
     explains = True  # whether mistakes are looked for that explain a wrong answer
 
-    def __init__(self, title: str, check: Callable, table: str = "") -> None:
+    def __init__(self, name: str, check: Callable, table: str = "") -> None:
         functools.update_wrapper(self, check)
-        self.title, self.check = title, check
+        self.name, self.check = name, check
         if table:
             self.table = table
         self.parameters = list(inspect.signature(check).parameters)
+
+    @functools.cached_property
+    def title(self) -> str:
+        """What the reader sees first: the exercise's number in its notebook, and its name."""
+        with suppress(OSError, KeyError):
+            of_notebook = exported(self.__module__.rpartition(".")[2])["exercises"]
+            return f"Exercise {of_notebook[self.__name__]['number']}, {self.name}"
+        return self.name  # no notebook has it: see tests/test_answers.py
 
     @functools.cached_property
     def table(self) -> str:
@@ -157,9 +165,9 @@ class Exercise:
             yield mutant.sentence, functools.partial(run, mutant.code), False
 
 
-def exercise(title: str, table: str = "") -> Callable[[Callable], Exercise]:
+def exercise(name: str, table: str = "") -> Callable[[Callable], Exercise]:
     """Make the decorated function the check of an exercise, with a table of its mistakes."""
-    return lambda check: Exercise(title, check, table)
+    return lambda check: Exercise(name, check, table)
 
 
 def solution(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Checks of Day2/3_factor_analysis."""
+"""Checks of factor_analysis."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _images() -> list[Call]:
     return [call(x, 3, mean), call(x[:2], 3, mean)]
 
 
-@exercise("Exercise 1, the model")
+@exercise("the model")
 def factor_model(answer: Any) -> None:
     calls = _images()
     with arguments_only(answer):
@@ -73,7 +73,7 @@ def factor_model(answer: Any) -> None:
         same_plates(answer, calls[0])
 
 
-@exercise("Exercise 2, the guide")
+@exercise("the guide")
 def factor_guide(answer: Any) -> None:
     calls = _images()
     with arguments_only(answer):
@@ -97,7 +97,7 @@ def _need_tensors(answer: Any, c: Call, *names: str) -> None:
             )
 
 
-@exercise("Exercise 3, the best guide")
+@exercise("the best guide")
 def best_guide(answer: Any) -> None:
     calls = []
     for pixels, q, sigma in ((15, 2, 0.2), (25, 3, 1.6), (20, 4, 1.1)):
@@ -110,7 +110,7 @@ def best_guide(answer: Any) -> None:
         same_function(answer, calls, returns=names, hint=hint)
 
 
-@exercise("Exercise 4, a reconstruction")
+@exercise("a reconstruction")
 def reconstruct(answer: Any) -> None:
     calls = []
     for n, pixels, q in ((4, 11, 2), (3, 16, 3)):
@@ -127,7 +127,7 @@ def reconstruct(answer: Any) -> None:
         same_function(answer, calls, returns=("x_hat",), hint=hint)
 
 
-@exercise("Exercise 5, the number of factors")
+@exercise("the number of factors")
 def number_of_factors(held_out: Any, best_q: Any, eigenvalues: Tensor, v: Tensor) -> None:
     if isinstance(held_out, list | tuple):
         fail("`held_out` should be one tensor, not a list.", "torch.stack makes one of many.")

@@ -1,4 +1,4 @@
-"""Checks of Day1/3_ice_cream_shop."""
+"""Checks of ice_cream_shop."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def _given(model: Callable) -> Callable:
     return lambda *data, **latent: poutine.condition(model, data=latent)(*data)
 
 
-@exercise("Exercise 1, the shop")
+@exercise("the shop")
 def shop_model(answer: Any) -> None:
     sensor, _, sales = _days(5)
     same_model(answer, [call(sensor, sales), call(sensor[:3], **_few_sales())], of=_given)
 
 
-@exercise("Exercise 2, the check")
+@exercise("the check")
 def share_as_regular(answer: Any) -> None:
     rates = torch.linspace(5.0, 80.0, 600)[:, None].expand(600, 8)
     lists = dist.Poisson(rates).sample()
@@ -55,7 +55,7 @@ def share_as_regular(answer: Any) -> None:
     same_function(answer, calls, returns=("share",), hint=hint)
 
 
-@exercise("Exercise 3, a noise of its own")
+@exercise("a noise of its own")
 def regular_shop_model(answer: Any) -> None:
     sensor, _, sales = _days(5)
     some = torch.tensor([0.2, -3.1, 2.6])
@@ -63,7 +63,7 @@ def regular_shop_model(answer: Any) -> None:
     same_model(answer, [call(sensor, sales), call(sensor[:3], sales=some, **given)], of=_given)
 
 
-@exercise("Exercise 4, the weather")
+@exercise("the weather")
 def weather_model(answer: Any) -> None:
     sensor, humidity_sensor, _ = _days(3)
     same_model(answer, [call(sensor, humidity_sensor), call(sensor[:2], humidity_sensor[:2])])
@@ -80,7 +80,7 @@ def weather_model(answer: Any) -> None:
             fail(f"the list of the {name} values does not hold the sites in the order of the days.")
 
 
-@exercise("Exercise 5, tomorrow")
+@exercise("tomorrow")
 def tomorrow(answer: Any) -> None:
     # Without coefficients the weather does not matter: the rate is softplus(alpha).
     sites = ("alpha", "beta", "gamma", "noise", "temp_10", "humidity_10")
@@ -193,7 +193,7 @@ def _weather_in_rate(tomorrow: Callable) -> Callable[[Draws], dict[str, Tensor]]
     return parts_of
 
 
-@exercise("Exercise 6, the best stock")
+@exercise("the best stock")
 def best_stock(answer: Any) -> None:
     # Each draw five times, so that a quantile is the same however it is computed.
     sales = torch.poisson(dist.Gamma(4.0, 0.08).sample((201,))).repeat_interleave(5)
@@ -214,7 +214,7 @@ def best_stock(answer: Any) -> None:
             )
 
 
-@exercise("Exercise 7, one day of the filter")
+@exercise("one day of the filter")
 def filter_step(answer: Any) -> None:
     mean, variance, reading = torch.tensor([18.3, 0.6, 21.2], dtype=torch.float64, device="cpu")
     calls = [

@@ -1,4 +1,4 @@
-"""Checks of Day1/2_probabilistic_models."""
+"""Checks of probabilistic_models."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from checks.scorecard import scorecard_within
 __all__ = ["scorecard_within"]
 
 
-@exercise("Exercise 1, your first model")
+@exercise("your first model")
 def temperature_model(answer: Any) -> None:
     reading = torch.tensor(-3.4)
     same_model(answer, [call(reading), call(), call(sensor=reading)])
@@ -32,7 +32,7 @@ def temperature_model(answer: Any) -> None:
             fail("the model is right, but it does not return the value of `sensor`.")
 
 
-@exercise("Exercise 2, the log joint")
+@exercise("the log joint")
 def log_joint(answer: Any) -> None:
     calls = [call(*torch.tensor(pair)) for pair in ([14.2, 18.4], [21.0, 17.3])]
     if callable(answer):
@@ -46,7 +46,7 @@ def log_joint(answer: Any) -> None:
     same_function(answer, calls, returns=("total",), hint=hint)
 
 
-@exercise("Exercise 3, two normals make a normal")
+@exercise("two normals make a normal")
 def normal_posterior(answer: Any) -> None:
     mean, prior_sd, noise_sd = torch.tensor([-4.0, 3.0, 1.7])
     calls = [
@@ -57,7 +57,7 @@ def normal_posterior(answer: Any) -> None:
     same_function(answer, calls, returns=("mean", "sd"), hint=hint)
 
 
-@exercise("Exercise 4, your first guide")
+@exercise("your first guide")
 def guide(answer: Any) -> None:
     reading = call(torch.tensor(18.4))
     pyro.clear_param_store()
@@ -111,16 +111,16 @@ def _check_parameter(name: str, start: float) -> None:
         )
 
 
-@exercise("Exercise 5, ten days in a plate")
+@exercise("ten days in a plate")
 def days_model(answer: Any) -> None:
     same_model(answer, [call(7, 18 + torch.randn(7)), call(4)])
 
 
-@exercise("Exercise 6, a hierarchical model")
+@exercise("a hierarchical model")
 def hierarchical_model(answer: Any) -> None:
     same_model(answer, [call(7, 18 + torch.randn(7)), call(4)])
 
 
-@exercise("Exercise 7, a robust model")
+@exercise("a robust model")
 def robust_model(answer: Any) -> None:
     same_model(answer, [call(7, 18 + torch.randn(7)), call(4)])

@@ -1,4 +1,4 @@
-"""Checks of Day1/1_probability_distributions."""
+"""Checks of probability_distributions."""
 
 from __future__ import annotations
 
@@ -61,12 +61,12 @@ def _compare(name: str, answer: Any, expected: Any) -> None:
     fail(f"`{name}`: {problem}", vague=True)
 
 
-@exercise("Exercise 1, July")
+@exercise("July")
 def july(july: Any, density: Any) -> None:
     same_values({"july": july, "density": density}, compare=_compare)
 
 
-@exercise("Exercise 2, three quantities")
+@exercise("three quantities")
 def three_quantities(customers: Any, wait: Any, litres: Any) -> None:
     same_values({"customers": customers, "wait": wait, "litres": litres}, compare=_compare)
 
@@ -108,7 +108,7 @@ def _compare_shape(what: str, shape: tuple, right: tuple, sentences: dict, **par
                 fail(f"{what} {sentence}")
 
 
-@exercise("Exercise 3, predicted shapes")
+@exercise("predicted shapes")
 def predicted_shapes(predicted: Any) -> None:
     if not isinstance(predicted, dict):
         fail('`predicted` should be a dictionary, with a pair of tuples for each key "A" to "C".')
@@ -128,7 +128,7 @@ def predicted_shapes(predicted: Any) -> None:
         _compare_shape(f"{letter}, log_prob:", second, log_prob, OF_LOG_PROB, **parts)
 
 
-@exercise("Exercise 4, one vector for each town")
+@exercise("one vector for each town")
 def temperatures(answer: Any) -> None:
     if isinstance(answer, Distribution):
         fail("`temperatures` should be a function that returns a distribution.")
@@ -149,7 +149,7 @@ def _log_prob_of_towns(function: Callable) -> Callable:
     return log_prob
 
 
-@exercise("Exercise 5, ten readings, many candidates")
+@exercise("ten readings, many candidates")
 def log_likelihood(answer: Any) -> None:
     calls = [call(18 + torch.randn(n), 18 + 2 * torch.rand(g)) for n, g in ((5, 4), (3, 3), (1, 6))]
     hint = "For each candidate: the log-densities of all readings, with sd 1, added up."
@@ -185,7 +185,7 @@ def _counted(result: Any, d: _Tape, n: int) -> Any:
     return result
 
 
-@exercise("Exercise 6, an estimate and its error")
+@exercise("an estimate and its error")
 def monte_carlo(answer: Any) -> None:
     calls = [
         call(f, _Tape(1 + 0.5 * torch.randn(n), [0]), n)
@@ -201,6 +201,6 @@ def monte_carlo(answer: Any) -> None:
     )
 
 
-@exercise("Exercise 7, careless guests")
+@exercise("careless guests")
 def careless_model(answer: Any) -> None:
     same_model(answer, [call()])

@@ -48,8 +48,8 @@ class Reference:
             notebook: the name of the notebook, without its number.
             exercise: the name of the check.
         """
-        cell, check = exported(notebook)["exercises"][exercise].values()
-        return cls("\n".join(cell), "\n".join(check), context(notebook))
+        found = exported(notebook)["exercises"][exercise]
+        return cls("\n".join(found["cell"]), "\n".join(found["check"]), context(notebook))
 
     def run(self, code: str | CodeType | None = None, **given: Any) -> dict[str, Any]:
         """The variables after the answer's cell; ``given`` are variables of the notebook."""

@@ -1,4 +1,4 @@
-"""Checks of Day2/1_simple_gaussian_model."""
+"""Checks of simple_gaussian_model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["scorecard_within"]
 DOUBLE = {"dtype": torch.float64, "device": "cpu"}  # where the notebook has it, too
 
 
-@exercise("Exercise 1, the divergence on a grid")
+@exercise("the divergence on a grid")
 def kl_on_grid(answer: Any) -> None:
     with torch.device("cpu"):  # where double precision is
         grid = torch.linspace(-9.0, 9.0, 181, dtype=torch.float64)
@@ -40,7 +40,7 @@ def kl_on_grid(answer: Any) -> None:
         )
 
 
-@exercise("Exercise 2, the two terms of the ELBO")
+@exercise("the two terms of the ELBO")
 def elbo_terms(answer: Any) -> None:
     a, b = torch.tensor([[16.0, 12.5, 18.0], [1.3, 0.6, 2.0]], **DOUBLE)
     same_function(answer, [call(a[0], b[0]), call(a, b)], returns=("explain", "stay"))
@@ -52,7 +52,7 @@ def elbo_terms(answer: Any) -> None:
             )
 
 
-@exercise("Exercise 3, the reparameterised gradient")
+@exercise("the reparameterised gradient")
 def reparameterised_gradient(answer: Any) -> None:
     epsilon = torch.linspace(-2.1, 1.9, 9)
     calls = [call(*torch.tensor(nu), epsilon) for nu in ((17.0, 1.7), (12.0, 0.6))]
@@ -61,7 +61,7 @@ def reparameterised_gradient(answer: Any) -> None:
     same_function(answer, calls, returns=("gradient",))
 
 
-@exercise("Exercise 4, a guide by hand")
+@exercise("a guide by hand")
 def gaussian_guide(answer: Any) -> None:
     # Where the four numbers, their roots, squares and inverses all differ.
     elsewhere = {"nu_mu": 3.7, "nu_sigma2": 2.3, "nu_alpha": 5.2, "nu_beta": 1.9}
@@ -114,7 +114,7 @@ def _check_parameters(store: Any, starts: Mapping[str, float]) -> None:
         fail(f"the guide has a parameter `{min(extra)}` that is not in the formulas.")
 
 
-@exercise("Exercise 5, a fit that has converged")
+@exercise("a fit that has converged")
 def gaussian_fit(nu: Any, losses: Any, start: Any, settings: Any, x: Tensor) -> None:
     optimum = _optimum(x)
     if not isinstance(nu, Mapping) or nu.keys() != optimum.keys():
@@ -219,7 +219,7 @@ def _elbo(nu: Mapping[str, float], x: Tensor) -> float:
     return (0.5 * explain + log_prior + entropy).item()
 
 
-@exercise("Exercise 6, the draws that count")
+@exercise("the draws that count")
 def effective_share(answer: Any) -> None:
     log_ratios = 3 * torch.randn(40, **DOUBLE)
     unequal = torch.tensor([0.0, 0.0, 0.0, -1.5], **DOUBLE)
@@ -227,13 +227,13 @@ def effective_share(answer: Any) -> None:
     same_function(answer, calls, returns=("share",))
 
 
-@exercise("Exercise 7, a guide with a dependence")
+@exercise("a guide with a dependence")
 def dependent_guide(answer: Any) -> None:
     elsewhere = {"nu_mu": 3.7, "nu_c": 3.0, "nu_alpha": 5.2, "nu_beta": 0.6}
     _guide(answer, {"nu_mu": 0.0, "nu_c": 1.0, "nu_alpha": 1.0, "nu_beta": 1.0}, elsewhere)
 
 
-@exercise("Exercise 8, coordinate ascent")
+@exercise("coordinate ascent")
 def cavi_update(answer: Any) -> None:
     # So few points, and so small a precision in one call, that the priors show.
     x = torch.tensor([2.0, 5.0, 3.5, 9.0], **DOUBLE)
@@ -251,7 +251,7 @@ def _in_order(update: Callable) -> Callable:
     return ordered
 
 
-@exercise("Exercise 9, the predictive distribution")
+@exercise("the predictive distribution")
 def predictive(answer: Any) -> None:
     few = torch.tensor([2.0, 5.0, 3.5, 9.0], **DOUBLE)
     more = torch.tensor([1.0, -1.0, 0.4, 0.5, 2.2, -3.0, 0.3], **DOUBLE)

@@ -1,4 +1,4 @@
-"""Checks of Day2/4_variational_autoencoder."""
+"""Checks of variational_autoencoder."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = ["scorecard_within"]
 PIXELS = 784
 
 
-@exercise("Exercise 1, the decoder")
+@exercise("the decoder")
 def decoder(answer: Any) -> None:
     if isinstance(answer, nn.Module):
         fail("give the function `network` itself, not a network that it made.")
@@ -131,7 +131,7 @@ def _calls(*more: float) -> list[Call]:
     ]
 
 
-@exercise("Exercise 2, the model")
+@exercise("the model")
 def vae_model(answer: Any) -> None:
     calls = _calls()
     _reject_plates_of_other_sizes(answer, calls[0])
@@ -171,7 +171,7 @@ def _reject_plates_of_other_sizes(answer: Any, c: Call) -> poutine.Trace | None:
     return recorder.trace
 
 
-@exercise("Exercise 3, the encoder")
+@exercise("the encoder")
 def encoder(answer: Any) -> None:
     if isinstance(answer, nn.Module):
         fail("give the class `Encoder` itself, without parentheses.")
@@ -211,7 +211,7 @@ def _reject_cut_off(guide: Callable, c: Call) -> None:
             )
 
 
-@exercise("Exercise 4, a draw that lets gradients through")
+@exercise("a draw that lets gradients through")
 def reparameterise(answer: Any) -> None:
     mean, sd = torch.randn(400, 3), 0.3 + torch.rand(400, 3)
     z = answer(mean.requires_grad_(), sd.requires_grad_())
@@ -259,7 +259,7 @@ def _reject_other_than_tensor(name: str, value: Any) -> None:
         )
 
 
-@exercise("Exercise 5, what is lost, and what it costs")
+@exercise("what is lost, and what it costs")
 def distortion_and_rate(answer: Any) -> None:
     calls = []
     for n, pixels, d, size in ((5, 12, 3, 2.0), (4, 9, 2, 2.0), (3, 7, 4, 60.0)):
@@ -283,7 +283,7 @@ def distortion_and_rate(answer: Any) -> None:
             )
 
 
-@exercise("Exercise 6, ln p(x) without a grid")
+@exercise("ln p(x) without a grid")
 def importance_weighted(answer: Any) -> None:
     calls = []
     for K, n, level in ((7, 4, -3.0), (12, 3, -140.0), (9, 5, -1000.0)):
@@ -302,7 +302,7 @@ def importance_weighted(answer: Any) -> None:
     same_function(answer, calls, returns=("estimate",), hint=hint)
 
 
-@exercise("Exercise 7, β in the ELBO")
+@exercise("β in the ELBO")
 def beta_elbo(beta_model: Any, beta_guide: Any) -> None:
     calls = _calls(2.5, 0.4)
     for name, answer in (("beta_model", beta_model), ("beta_guide", beta_guide)):

@@ -7,6 +7,7 @@ played as a reader plays it: the answer's cell, then the check's, in the noteboo
 
 from __future__ import annotations
 
+import ast
 import importlib
 import json
 import re
@@ -17,6 +18,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Any, NamedTuple
 
+import nbformat
 import pyro
 import pytest
 
@@ -24,20 +26,41 @@ from checks.crashes import BLANK
 from checks.engine import CheckFailed, Exercise, StillBlank
 from checks.reference import Row, exported, rows, sections, with_solution
 from tests.examples import EXAMPLES, SLOW
+from tests.places import find, place
+from tools.build import (
+    CHECK,
+    ROOT,
+    code_cells,
+    read_source,
+    references_path,
+    solution_path,
+    sources,
+)
 
-HERE = Path(__file__).parent
-NOTEBOOKS = sorted(path.stem for path in (HERE / "right_answers").glob("*.txt"))
+HERE, CHECKS = Path(__file__).parent, ROOT / "checks"
+NOTEBOOKS = {references_path(source).stem: source for source in sources()}
+SECTION = r"^# %% ([\w, ]+)"  # of a table of mistakes, or of written answers
 
 
 def name_of(exercise: Exercise) -> str:
     return f"{exercise.__module__.removeprefix('checks.')}.{exercise.__name__}"
 
 
+def exercises_of(notebook: str) -> Iterator[Exercise]:
+    """The checks of exercises in `checks/NOTEBOOK.py`."""
+    if (CHECKS / f"{notebook}.py").is_file():
+        for found in vars(importlib.import_module(f"checks.{notebook}")).values():
+            if isinstance(found, Exercise) and found.__module__ == f"checks.{notebook}":
+                yield found
+
+
+# What does not belong together is missing here, and named by the first tests below.
 EXERCISES = {
     name_of(exercise): exercise
-    for notebook in NOTEBOOKS
-    for exercise in vars(importlib.import_module(f"checks.{notebook}")).values()
-    if isinstance(exercise, Exercise)
+    for notebook, source in NOTEBOOKS.items()
+    if references_path(source).is_file()
+    for exercise in exercises_of(notebook)
+    if exercise.__name__ in exported(notebook)["exercises"]
 }
 EQUIVALENT = json.loads((HERE / "equivalent_mutants.json").read_text(encoding="utf-8"))
 
@@ -59,12 +82,12 @@ def written(folder: str) -> Iterator[Case]:
 
     The code replaces the solution, or the whole cell if it begins with a definition.
     """
-    for notebook in NOTEBOOKS:
-        text = (HERE / folder / f"{notebook}.txt").read_text(encoding="utf-8")
-        for head, code in sections(text):
+    for path in sorted((HERE / folder).glob("*.txt")):
+        for head, code in sections(path.read_text(encoding="utf-8")):
             name, _, words = head.partition(": ")
             code = code.strip("\n")
-            exercise = EXERCISES[f"{notebook}.{name}"]
+            if (exercise := EXERCISES.get(f"{path.stem}.{name}")) is None:
+                continue
             whole = rf"def |class |import |from |({'|'.join(exercise.reference.answers)}) = "
             if not re.match(whole, code):
                 code = with_solution(exercise.reference.cell, code)
@@ -109,17 +132,93 @@ def rejected(exercise: Exercise, code: str | CodeType, *, vaguely: bool = True) 
     return shown
 
 
-def test_every_solution_has_a_check_and_every_check_a_solution():
-    stored = {
-        f"{name}.{exercise}" for name in NOTEBOOKS for exercise in exported(name)["exercises"]
-    }
-    assert stored == set(EXERCISES)
+def test_every_check_of_a_notebook_is_an_exercise():
+    """Only these are tried with right and wrong answers; the scorecard's is none."""
+    problems = [
+        f"{place(source, f'check.{check[1]}(')}: in checks/{notebook}.py a function `{check[1]}` "
+        "is missing, or is not decorated with @exercise(...)"
+        for notebook, source in NOTEBOOKS.items()
+        for cell in read_source(source).cells
+        if (check := CHECK.match(cell.source))
+        and cell.metadata["nbgrader"]["grade_id"] != "check_scorecard"
+        and check[1] not in {exercise.__name__ for exercise in exercises_of(notebook)}
+    ]
+    assert not problems, "\n".join(problems)
+
+
+def test_nothing_is_kept_for_an_exercise_that_no_notebook_has():
+    problems = [
+        f"{place(CHECKS / f'{path.stem}.py', f'def {exercise.__name__}(')}: no notebook has "
+        f"`check.{exercise.__name__}(...)` behind an answer; drop it, or `make notebooks`"
+        for path in CHECKS.glob("*.py")
+        for exercise in exercises_of(path.stem)
+        if name_of(exercise) not in EXERCISES
+    ]
+    firsts = {}  # so that each name is told once a file
+    folders = (CHECKS / "tables", HERE / "right_answers", HERE / "wrong_answers")
+    for path in (path for folder in folders for path in folder.glob("*.txt")):
+        for where, section in find(SECTION, path):
+            for name in section[1].split(", "):
+                firsts.setdefault((path.parent.name, f"{path.stem}.{name}"), where)
+    problems += [
+        f"{where}: no exercise is called `{name}`; drop its sections in this file"
+        for (_, name), where in firsts.items()
+        if name not in EXERCISES
+    ]
+    problems += [
+        f"{place(HERE / file, name)}: no exercise is called `{name}`; drop this entry"
+        for file, names in {"equivalent_mutants.json": EQUIVALENT, "examples.py": EXAMPLES}.items()
+        for name in names
+        if name not in EXERCISES
+    ]
+    assert not problems, "\n".join(problems)
+
+
+def test_stored_solutions_show_the_numbers_and_subjects_of_today():
+    """Neither executes a notebook again."""
+    problems = []
+    for name, source in NOTEBOOKS.items():
+        path = solution_path(source)
+        stored = nbformat.read(path, as_version=4) if path.is_file() else read_source(source)
+        for cell in code_cells(stored):
+            check = CHECK.match(cell.source)
+            exercise = EXERCISES.get(f"{name}.{check[1]}") if check else None
+            shown = "".join(output.get("text", "") for output in cell.get("outputs", []))
+            if exercise and shown and not shown.startswith(f"✓ {exercise.title}"):
+                problems.append(
+                    f"{place(path, shown.splitlines()[0])}: it is “{exercise.title}” now; run "
+                    f"`.venv/bin/python -m tools.build --only {name} --force`"
+                )
+    assert not problems, "\n".join(problems)
+
+
+def test_every_exercise_has_two_right_answers_that_are_written_differently():
+    written_for = {name: {syntax(exercise.reference.cell)} for name, exercise in EXERCISES.items()}
+    for case in written("right_answers"):
+        written_for[name_of(case.exercise)].add(syntax(case.code))
+    problems = [
+        f"tests/right_answers/{name.replace('.', '.txt: `')}` has {len(answers) - 1}, that differ "
+        "from the solution and one another; write two, below `# %% NAME: in other words`"
+        for name, answers in written_for.items()
+        if len(answers) < 3
+    ]
+    assert not problems, "\n".join(problems)
+
+
+def syntax(code: str) -> str:
+    """What two answers have in common that differ in comments and spaces only."""
+    return ast.dump(ast.parse(code))
 
 
 @each([*mistakes(), *written("wrong_answers")])
 def test_a_known_mistake_gets_its_sentence(case, capsys):
-    row = isinstance(case.code, Row)
-    for code in case.exercise.reference.changed(case.code) if row else [case.code]:
+    try:
+        row = isinstance(case.code, Row)
+        codes = list(case.exercise.reference.changed(case.code)) if row else [case.code]
+    except ValueError as problem:
+        table = CHECKS / "tables" / f"{case.exercise.__module__.removeprefix('checks.')}.txt"
+        pytest.fail(f"{place(table, case.code.changes[0])}: {problem}")
+    for code in codes:
         shown = rejected(case.exercise, code)
         assert " ".join(case.name.split()) in " ".join(shown.split())
         assert "✓" not in capsys.readouterr().out

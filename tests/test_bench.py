@@ -7,6 +7,8 @@ import pytest
 from tools import bench
 from tools.definitions import definitions
 
+pytestmark = pytest.mark.ours
+
 
 def test_definitions_are_those_of_the_notebook():
     notebook = definitions("variational_autoencoder", constants=("settings",))

@@ -98,6 +98,7 @@ class Notebook:
         assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 300
 
 
+@pytest.mark.ours
 def test_a_student_works_through_the_first_exercise(lab, page):
     address, token = lab
     asked = set()
@@ -154,6 +155,7 @@ def test_a_student_works_through_the_first_exercise(lab, page):
     assert [url for url in asked if not url.startswith(here)] == []
 
 
+@pytest.mark.ours
 def test_an_explorer_follows_its_slider(lab, page):
     address, token = lab
     page.goto(f"{address}lab/tree/Day1/explorer.ipynb?token={token}&reset")

@@ -170,7 +170,7 @@ def test_an_answer_is_a_reference_with_what_it_needs(course):
     needed = ["import math", "seven = {'a': -7.0}", "def half(x):", "    return x / 2"]
     assert reference["context"] == ["from utils.start import *", *needed]
     answer, check = (c.source.splitlines() for c in notebooks(course)[0].cells[4:6])
-    assert reference["exercises"] == {"double": {"cell": answer, "check": check}}
+    assert reference["exercises"] == {"double": {"number": "1", "cell": answer, "check": check}}
 
 
 EXECUTED = {  # file, old, new

@@ -162,6 +162,7 @@ def test_the_long_chains_of_the_shop_have_converged():
     assert sum(1 - p for p in chance) == pytest.approx(summary.loc[3, "rate_11"]["mean"], rel=1e-3)
 
 
+@pytest.mark.ours
 def test_the_long_chains_of_the_neural_regressor_are_those_of_the_model():
     summary, draws = data.load_gap_posterior()
     assert (summary.index.name, len(summary)) == ("quantity", 2 * 53)

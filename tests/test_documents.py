@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 
 import pytest
 
+from tests.places import find, place
 from tools import build
 
-LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
+LINK = r"(!?)\[([^\]]*)\]\(([^)\s]+)\)"
 
 
 def pages(root):
@@ -32,31 +34,38 @@ def anchors(page):
 def test_every_link_leads_somewhere(root):
     broken = []
     for page in pages(root):
-        for _, _, target in LINK.findall(page.read_text(encoding="utf-8")):
+        for where, link in find(LINK, page):
+            target = link[3]
             file, _, anchor = target.partition("#")
             if "://" in target:
                 continue
             goal = page.parent / file if file else page
             if not goal.exists() or (anchor and anchor not in anchors(goal)):
-                broken.append(f"{page.relative_to(root)}: {target}")
-    assert not broken
+                broken.append(f"{where}: there is no {target}")
+    assert not broken, "\n".join(broken)
 
 
 def test_every_picture_has_words_for_those_who_do_not_see_it(root):
-    pictures = [
-        found
-        for page in pages(root)
-        for found in LINK.findall(page.read_text(encoding="utf-8"))
-        if found[0]
-    ]
+    pictures = [found for page in pages(root) for found in find(LINK, page) if found.match[1]]
     assert pictures
-    assert all(len(alt) > 40 for _, alt, _ in pictures)
+    silent = [f"{where}: more words" for where, picture in pictures if len(picture[2]) <= 40]
+    assert not silent, "\n".join(silent)
 
 
+@pytest.mark.ours
 @pytest.mark.parametrize("source", build.sources(), ids=lambda source: source.stem)
 def test_the_table_lists_every_notebook_with_its_time(root, source):
     minutes = re.search(r"\*\*Time:\*\* (\d+) minutes", build.read_source(source).cells[0].source)
     target = build.student_path(source).relative_to(root).as_posix()
-    lines = (root / "README.md").read_text(encoding="utf-8").splitlines()
-    (row,) = [line for line in lines if f"]({target})" in line]
-    assert f"| {minutes[1]} min |" in row
+    rows = list(find(rf"^.*\]\({target}\).* \| (\w+) min \|$", root / "README.md"))
+    table = rows[0].place if rows else place(root / "README.md", "| notebook |")
+    assert [row[1] for _, row in rows] == [minutes[1]], (
+        f"{table}: one row, with {minutes[1]} min, belongs to {target}"
+    )
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="there is no make")
+def test_an_adapted_course_is_tested_without_our_plan(root):
+    command = ["make", "--dry-run", "test", "ADAPTED=1"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    assert '-m "not ours"' in done.stdout

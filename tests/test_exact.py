@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import jax
 import numpy as np
 import numpyro.distributions as dist
@@ -12,8 +14,18 @@ from numpyro import sample
 from tools import exact
 from utils import data
 
-PROBLEMS = {f"shop {version}": problem for version, problem in exact.ice_cream()}
-PROBLEMS["gap"] = next(exact.gap())[1]
+pytestmark = pytest.mark.ours
+
+
+@functools.cache
+def problems() -> dict[str, exact.Problem]:
+    try:
+        shops = {f"shop {version}": problem for version, problem in exact.ice_cream()}
+        return shops | {"gap": next(exact.gap())[1]}
+    except (KeyError, ValueError) as missing:
+        pytest.fail(
+            f"tools/exact.py finds no {missing} in the solutions: mend its `ice_cream`, `gap`"
+        )
 
 
 def prior_draws(problem: exact.Problem, draws: int = 6, *_) -> exact.Arrays:
@@ -28,9 +40,9 @@ def prior_draws(problem: exact.Problem, draws: int = 6, *_) -> exact.Arrays:
     return {name: np.asarray(v) for name, v in jax.vmap(jax.vmap(draw))(keys).items()}
 
 
-@pytest.mark.parametrize("name", PROBLEMS)
+@pytest.mark.parametrize("name", ["shop 1", "shop 2", "shop 3", "gap"])
 def test_models_are_those_of_the_notebooks(name):
-    problem = PROBLEMS[name]
+    problem = problems()[name]
     assert exact.same_density(problem)
 
     def with_another_term(*arguments):
@@ -86,7 +98,7 @@ def test_predictions_are_those_of_a_rounded_normal_variable():
     unknown = {"alpha": 30.0, "beta": 0.0, "gamma": 0.0, "noise": 3.0}
     unknown |= {"temp_10": 20.0, "humidity_10": 80.0}
     draws = {name: np.full((2, 50), value, np.float32) for name, value in unknown.items()}
-    found, kept = PROBLEMS["shop 3"].results(draws)  # the weather has no effect: the rate is 30
+    found, kept = problems()["shop 3"].results(draws)  # the weather has no effect: the rate is 30
     assert np.allclose(found["rate_11"], 30.0)
     at_most_35 = float(dist.Normal(30.0, 3.0).cdf(35.5))
     assert found["P(sales_11 <= 35)"].mean() == pytest.approx(at_most_35, abs=1e-5)

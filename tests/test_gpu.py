@@ -234,6 +234,7 @@ def test_a_fault_in_a_check_is_no_verdict_on_a_fit(device):
     assert not is_only_about_the_fit("check.gaussian_fit(w)", caught.value)
 
 
+@pytest.mark.ours
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 def test_notebook_runs_on_cuda(monkeypatch):
     """In full, from a clean kernel, with all its checks and its scorecard."""

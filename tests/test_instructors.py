@@ -6,8 +6,9 @@ import ast
 import functools
 import importlib
 import inspect
+import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -19,8 +20,10 @@ import checks.engine
 import checks.models
 import checks.parameters
 import checks.reference
+from tests.places import place
 from tools import build
 
+pytestmark = pytest.mark.ours
 ROOT = build.ROOT
 GUIDE = ROOT / "INSTRUCTORS.md"
 SOURCES = build.sources()
@@ -53,7 +56,11 @@ def parts() -> dict[str, str]:
 
 
 def part_on(source: Path) -> str:
-    return parts()[build.student_path(source).relative_to(ROOT).as_posix()]
+    path = build.student_path(source).relative_to(ROOT).as_posix()
+    assert path in parts(), (
+        f"{place(GUIDE, '## Notebook by notebook')}: no part has {path} in its heading"
+    )
+    return parts()[path]
 
 
 def links(text: str) -> list[str]:
@@ -80,11 +87,11 @@ def minutes_of(source: Path) -> int:
     return int(re.search(r"\*\*Time:\*\* (\d+) minutes", text_of(source))[1])
 
 
-def exercises_of(source: Path) -> dict[str, int]:
-    """The number of the exercise that each check belongs to."""
-    _, *found = EXERCISE.split(text_of(source))
+def exercises_of(text: str) -> dict[str, int]:
+    """The number of the exercise that each check in the text of a notebook belongs to."""
+    _, *found = EXERCISE.split(text)
     tasks = zip(found[::2], found[1::2], strict=True)
-    return {re.search(r"^check\.(\w+)\(", task, flags=re.M)[1]: int(n) for n, task in tasks}
+    return {check[1]: int(n) for n, task in tasks if (check := build.CHECK.search(task))}
 
 
 @functools.cache
@@ -94,10 +101,11 @@ def sentences(name: str) -> dict[str, str]:
     explained = (checks.crashes.EXPLANATIONS, checks.crashes.FROM_NONE)
     of_all = [text for table in explained for text in table.values()]
     engine = (checks.engine, checks.models, checks.parameters)
-    of_all += [text for part in engine for text in texts(part)]
+    of_all += [text for part in engine for text in texts(ast.parse(inspect.getsource(part)))]
     return {
         exercise.__name__: "\n".join(
-            [*texts(module), *of_all]
+            [text for node in used_by(exercise.__name__, module) for text in texts(node)]
+            + of_all
             + [row.sentence for row in checks.reference.rows(exercise.table)]
             + [sentence for sentence, _ in exercise.reference.mutants]
         )
@@ -106,9 +114,29 @@ def sentences(name: str) -> dict[str, str]:
     }
 
 
-def texts(part: ModuleType | Callable) -> list[str]:
+def used_by(name: str, module: ModuleType) -> Iterator[ast.stmt]:
+    """What a module's top level defines by a name, and what this uses in turn."""
+    tree, wanted = ast.parse(inspect.getsource(module)), {name}
+    left = [node for node in tree.body if not isinstance(node, ast.Import | ast.ImportFrom)]
+    while found := [node for node in left if wanted & names(node, ast.Store)]:
+        yield from found
+        wanted |= {used for node in found for used in names(node, ast.Load)}
+        left = [node for node in left if node not in found]
+
+
+def names(node: ast.stmt, context: type[ast.expr_context]) -> set[str]:
+    """The names that a statement reads, or those that it binds."""
+    found = {
+        part.id
+        for part in ast.walk(node)
+        if isinstance(part, ast.Name) and isinstance(part.ctx, context)
+    }
+    is_definition = context is ast.Store and isinstance(node, ast.FunctionDef | ast.ClassDef)
+    return {node.name} if is_definition else found
+
+
+def texts(tree: ast.AST) -> list[str]:
     """The strings in a piece of code; what an f-string computes is an ellipsis."""
-    tree = ast.parse(inspect.getsource(part))
     joined = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
     inside = {id(piece) for node in joined for piece in node.values}
     whole = [
@@ -153,37 +181,62 @@ def is_shown(figure: str, printed: list[str]) -> bool:
 
 def test_every_notebook_has_its_part_and_no_other():
     expected = [build.student_path(source).relative_to(ROOT).as_posix() for source in SOURCES]
-    assert list(parts()) == expected
+    for given, right in itertools.zip_longest(parts(), expected):
+        where = place(GUIDE, f"]({given}) ([solution" if given else "## Notebook by notebook")
+        assert given == right, (
+            f"{where}: here {f'the part on {right} belongs' if right else 'no part belongs'}"
+        )
 
 
 @each_source
 def test_the_heading_links_to_both_notebooks(source):
     heading, _, _ = part_on(source).partition("\n")
-    both = (build.student_path(source), build.solution_path(source))
-    assert [ROOT / link for link in links(heading)] == list(both)
-    for path in both:
-        assert path.is_file()
+    student, solution = (
+        path(source).relative_to(ROOT).as_posix()
+        for path in (build.student_path, build.solution_path)
+    )
+    day, number = re.findall(r"Day(\d+)/(\d+)_", student)[0]
+    right = rf"Day {day}, notebook {number}: \[[^\]]+\]\({student}\) \(\[solution\]\({solution}\)\)"
+    assert re.fullmatch(right, heading), (
+        f"{place(GUIDE, heading)}: “Day {day}, notebook {number}: [its title]({student}) "
+        f"([solution]({solution}))”, it should say"
+    )
 
 
 @each_source
 def test_students_see_the_hints(source):
-    exercises, rows = exercises_of(source), table(part_on(source), "exercise")
-    assert len(rows) >= 4
+    part, exercises = part_on(source), exercises_of(text_of(source))
     said = sentences(build.student_path(source).stem.partition("_")[2])
-    by_number = {number: said[check] for check, number in exercises.items()}
+    by_number = {number: said.get(check, "") for check, number in exercises.items()}
+    rows, problems = table(part, "exercise"), []
+    in_class = exercises_of(text_of(source).partition("\n## After class\n")[0]).values()
+    assert {int(number) for number, _, _ in rows} == set(in_class), (
+        f"{place(GUIDE, part)}: the table of mistakes has rows for other exercises than 1 to "
+        f"{max(in_class)}, those in class"
+    )
     for number, mistake, hint in rows:
-        (fragment,) = re.fullmatch("“(.+)”", hint).groups()
-        assert fragment in by_number[int(number)], (
-            f"the check of exercise {number} never says “{fragment}” ({mistake})"
-        )
+        fragment = hint.strip("“”")
+        if fragment not in by_number.get(int(number), ""):
+            others = ", ".join(f"that of {n}" for n, text in by_number.items() if fragment in text)
+            problems.append(
+                f"{place(GUIDE, f'| {mistake} | {hint} |')}: the check of exercise {number} never "
+                f"says {hint}; {others or 'none'} does"
+            )
+    assert not problems, "\n".join(problems)
 
 
 @each_source
 def test_figures_are_on_the_screen(source):
-    figures = [code for code in re.findall(r"`([^`]+)`", part_on(source)) if NUMBER.fullmatch(code)]
-    assert figures
-    missing = [figure for figure in figures if not is_shown(figure, printed_by(source))]
-    assert not missing, "the solution prints no such numbers: after a new fit, take the new ones"
+    part = part_on(source)
+    figures = [code for code in re.findall(r"`([^`]+)`", part) if NUMBER.fullmatch(code)]
+    assert figures, f"{place(GUIDE, part)}: not one number of the solution"
+    missing = [
+        f"{place(GUIDE, line)}: the solution prints no `{figure}`; take the number of its last fit"
+        for line in part.splitlines()
+        for figure in figures
+        if f"`{figure}`" in line and not is_shown(figure, printed_by(source))
+    ]
+    assert not missing, "\n".join(missing)
 
 
 def test_the_plan_is_the_sum_of_its_parts():

@@ -13,16 +13,20 @@ import nbformat
 import pytest
 
 from checks.crashes import BLANK
+from tests.places import find, place
 from tools import build
 
 ROOT = build.ROOT
 SOURCES = build.sources()
 each_source = pytest.mark.parametrize("source", SOURCES, ids=lambda s: s.stem)
+EXERCISE = r"^# ### ✏️ Exercise (\d+): .* \((\d+) min\)$"
+NUMBERS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
 @each_source
 def test_in_step_with_its_source(source):
-    assert build.out_of_step(source) == []
+    problems = build.out_of_step(source)
+    assert not problems, "\n".join(problems)
 
 
 def test_checks_know_the_stub_of_a_blank():
@@ -30,33 +34,94 @@ def test_checks_know_the_stub_of_a_blank():
 
 
 def test_every_notebook_has_a_source():
-    assert build.orphans() == []
+    left = [path.relative_to(ROOT).as_posix() for path in build.orphans()]
+    assert not left, f"no source makes {', '.join(left)}: delete what is left of a notebook"
+    numbers = [f"{source.parent.name}/{source.name.partition('_')[0]}" for source in SOURCES]
+    twice = {number for number in numbers if numbers.count(number) > 1}
+    assert not twice, f"two notebooks have the place {', '.join(twice)}: rename one"
+
+
+@each_source
+def test_exercises_are_counted_right(source):
+    """Their headings, and the sentence that tells a reader how many there are."""
+    in_class, _, home = source.read_text(encoding="utf-8").partition("\n# ## After class\n")
+    found = [len(re.findall(EXERCISE, half, re.M)) for half in (in_class, home)]
+    problems = [
+        f"{where}: this is exercise {n}, not {heading[1]}"
+        for n, (where, heading) in enumerate(find(EXERCISE, source), 1)
+        if int(heading[1]) != n
+    ]
+    problems += [
+        f"{where}: a heading of an exercise is `### ✏️ Exercise N: subject (6 min)`"
+        for where, heading in find(r"^# #+ ✏️.*", source)
+        if not re.fullmatch(EXERCISE, heading[0])
+    ]
+    right = "{} exercise{} in class and {} after it".format(
+        NUMBERS[found[0]].capitalize(), "" if found[0] == 1 else "s", NUMBERS[found[1]]
+    )
+    said = list(find(r"^# (\w+ exercises? in class and \w+ after it)\b", source))
+    if [sentence[1] for _, sentence in said] != [right]:
+        where = said[0].place if said else place(source, "**Time:**")
+        problems.append(f"{where}: “{right}”, it should say, once")
+    assert not problems, "\n".join(problems)
+
+
+def test_prose_names_exercises_and_notebooks_by_their_subject():
+    """For their numbers change when one is dropped or moved."""
+    pages = [*SOURCES, ROOT / "INSTRUCTORS.md", *(ROOT / "talks").glob("*.md")]
+    numbered = [
+        f"{where}: “{mention[1]}” may have another number tomorrow: name its subject"
+        for page in pages
+        for where, mention in find(r"^(?!.*#{3} ).*?\b((?i:exercises?|notebook)[\s#]+\d+)", page)
+    ]
+    assert not numbered, "\n".join(numbered)
 
 
 @each_source
 def test_anatomy(source):
+    """What the build, the checks and nbgrader count on."""
     notebook = build.read_source(source)
-    tags = [tag for cell in notebook.cells for tag in cell.metadata.get("tags", [])]
-    assert tags.count("setup") == 1
-    assert tags.count("parameters") == 1
-    (parameters,) = (c for c in notebook.cells if "parameters" in c.metadata.get("tags", []))
-    assert parameters.source == "SEED = 0"
-    assert notebook.cells[0].cell_type == "markdown"  # the title, and the place of the badges
+    file, tagged = source.relative_to(ROOT), {"setup": [], "parameters": []}
+    for cell in notebook.cells:
+        for tag in tagged.keys() & build.tags(cell):
+            tagged[tag].append(cell.source)
+    assert [len(cells) for cells in tagged.values()] == [1, 1], (
+        f"{file}: a notebook has one cell tagged `setup`, and one tagged `parameters`"
+    )
+    assert tagged["parameters"] == ["SEED = 0"], f"{place(source, 'parameters')}: `SEED = 0`, alone"
+    assert notebook.cells[0].cell_type == "markdown", f"{file}:1: the title, where badges go"
     text = "\n".join(cell.source for cell in notebook.cells)
-    exercises = text.count("### ✏️ Exercise ")
-    assert exercises >= 3
-    _, *parts = text.split("### ✏️ Exercise ")
+    before, *parts = text.split("### ✏️ Exercise ")
+    problems = (
+        [f"{place(source, build.BEGIN)}: a blank before the first exercise"]
+        if build.BEGIN in before
+        else []
+    )
     for part in parts:  # from its heading to the next one, which may have further checks behind it
-        task, _, _ = part.partition("\ncheck.")
-        assert task.count("<details><summary>Hint") == 1
-        assert task.count(build.BEGIN) in (1, 2), "one blank, or the two of a pair"
-    assert text.count(build.BEGIN) == sum(
-        part.partition("\ncheck.")[0].count(build.BEGIN) for part in parts
-    ), "a blank outside an exercise has no check"
+        task, check, rest = part.partition("\ncheck.")
+        where = place(source, f"### ✏️ Exercise {part.splitlines()[0]}")
+        if task.count("<details><summary>Hint") != 1:
+            problems.append(f"{where}: an exercise has one folded hint")
+        if task.count(build.BEGIN) not in (1, 2) or build.BEGIN in rest:
+            problems.append(f"{where}: one blank, or the two of a pair, stands before its check")
+        if not check:
+            problems.append(f"{where}: no cell begins with `check.` behind it")
     checks = sum(cell.source.startswith("check.") for cell in notebook.cells)
-    assert checks == exercises + 1, "one check for each exercise, and one for the scorecard"
+    if not problems and checks != len(parts) + 1:
+        where = place(source, "Scorecard")
+        problems.append(
+            f"{where}: each exercise and the scorecard have one check, which begins a cell"
+        )
+    assert not problems, "\n".join(problems)
+
+
+@pytest.mark.ours
+@each_source
+def test_sections(source):
+    text, file = source.read_text(encoding="utf-8"), source.relative_to(ROOT)
+    assert len(re.findall(EXERCISE, text, re.M)) >= 3, f"{file}: fewer than three exercises"
     for section in ("you will be able to", "**Time:**", "Scorecard", "Going further", "References"):
-        assert section in text
+        assert section in text, f"{file}: “{section}” is missing"
 
 
 class Part(NamedTuple):
@@ -73,13 +138,13 @@ def part(cells: list[nbformat.NotebookNode]) -> Part:
     code = [cell for cell in cells if cell.cell_type == "code"]
     lines = sum(bool(line.strip()) for cell in code for line in cell.source.splitlines())
     exercises = re.findall(r"^### ✏️ .*?\((\d+) min\)$", text, re.M)
-    assert len(exercises) == text.count("### ✏️"), "an exercise states its minutes"
     return Part(len(text.split()), lines, len(exercises), sum(map(int, exercises)))
 
 
 def stated_minutes(source) -> int:
-    title = build.read_source(source).cells[0].source
-    return int(re.search(r"\*\*Time:\*\* (\d+) minutes in class", title)[1])
+    found = re.search(r"\*\*Time:\*\* (\d+) minutes in class", source.read_text("utf-8"))
+    assert found, f"{place(source, '**Time:**')}: “**Time:** N minutes in class.”, it should say"
+    return int(found[1])
 
 
 def class_and_home(source) -> tuple[Part, Part]:
@@ -95,28 +160,35 @@ def class_and_home(source) -> tuple[Part, Part]:
     return part([cells[0], *cells[setup:home]]), part(cells[home:])
 
 
+@pytest.mark.ours
 def test_the_course_fits_into_two_days():
     parts = [class_and_home(source) for source in SOURCES]
     in_class, at_home = (
         Part(*map(sum, zip(*half, strict=True))) for half in zip(*parts, strict=True)
     )
-    assert in_class.words <= 20_000
-    assert in_class.lines <= 1_700
-    assert in_class.exercises <= 44
-    assert at_home.words <= 20_000 * 2 / 3
-    assert at_home.lines <= 1_700 * 2 / 3
+    for half, found, limits in (
+        ("in class", in_class, {"words": 20_000, "lines": 1_700, "exercises": 44}),
+        ("after class", at_home, {"words": 20_000 * 2 / 3, "lines": 1_700 * 2 / 3}),
+    ):
+        for what, limit in limits.items():
+            number = getattr(found, what)
+            assert number <= limit, f"solutions: {number} {what} {half}; {limit:.0f} at most"
     for day in ("Day1", "Day2"):
-        assert sum(stated_minutes(s) for s in SOURCES if s.parent.name == day) == 270
+        minutes = sum(stated_minutes(s) for s in SOURCES if s.parent.name == day)
+        assert minutes == 270, f"solutions/{day}: {minutes} minutes in class, by their first cells"
 
 
+@pytest.mark.ours
 @each_source
 def test_a_class_part_leaves_time_to_think(source):
     in_class, _ = class_and_home(source)
-    stated = int(
-        re.search(r"\*\*Time:\*\* (\d+) minutes", build.read_source(source).cells[0].source)[1]
+    stated, where = stated_minutes(source), place(source, "**Time:**")
+    assert 4 <= in_class.exercises <= 6, (
+        f"{where}: 4 to 6 exercises in class, not {in_class.exercises}"
     )
-    assert 4 <= in_class.exercises <= 6
-    assert in_class.minutes <= 0.75 * stated
+    assert in_class.minutes <= 0.75 * stated, (
+        f"{where}: the exercises alone take {in_class.minutes} minutes, more than three quarters"
+    )
     text = "\n".join(cell.source for cell in build.read_source(source).cells)
     assert "**Predict.**" in text.partition("\n## After class")[0]
 
@@ -124,11 +196,12 @@ def test_a_class_part_leaves_time_to_think(source):
 @each_source
 def test_code_is_readable_from_the_last_row(source):
     student = build.student_version(build.read_source(source))
-    for cell in build.code_cells(student):
-        for line in cell.source.splitlines():
-            assert len(line) <= 80, line
+    lines = [line for cell in build.code_cells(student) for line in cell.source.splitlines()]
+    long = [f"{place(source, line)}: more than 80 characters" for line in lines if len(line) > 80]
+    assert not long, "\n".join(long)
 
 
+@pytest.mark.ours
 @each_source
 def test_references_can_be_followed(source):
     text = build.read_source(source).cells[-1].source
@@ -157,7 +230,7 @@ def test_student_notebook_holds_no_solution(source):
     path = build.student_path(source)
     student = nbformat.read(path, as_version=4)
     solution = build.published(build.read_source(source), path)
-    assert len(student.cells) == len(solution.cells)
+    assert len(student.cells) == len(solution.cells), f"{path.relative_to(ROOT)}: `make notebooks`"
     blanks = 0
     for given, solved in zip(student.cells, solution.cells, strict=True):
         assert not given.get("outputs")
@@ -173,4 +246,4 @@ def test_student_notebook_holds_no_solution(source):
                 assert line not in given.source
         assert "raise NotImplementedError" in given.source
         compile(given.source, "blank", "exec")  # a blank is no syntax error
-    assert blanks >= 3
+    assert blanks

@@ -44,6 +44,7 @@ OWN = ("file:", "data:", "blob:")
 MATHS_IS_READY = "() => window.MathJax?.startup?.promise.then(() => true)"
 
 
+@pytest.mark.ours
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_notebook_is_a_page(site, page, scheme):
     page.emulate_media(color_scheme=scheme)
@@ -90,6 +91,7 @@ UNREADABLE = """slide => {
 }"""
 
 
+@pytest.mark.ours
 @each_day
 def test_every_slide_fits_and_is_legible(site, page, day):
     page.goto((site / "slides" / "talks" / f"{day.lower()}.html").as_uri())
@@ -109,6 +111,7 @@ def test_every_slide_fits_and_is_legible(site, page, day):
     assert page.locator("mjx-merror").count() == 0
 
 
+@pytest.mark.ours
 @each_day
 def test_the_pieces_are_those_of_the_plan(day):
     found = re.findall(r"^## (.*) \((\d+) min\)$", TALKS[day].read_text(encoding="utf-8"), re.M)
@@ -117,6 +120,7 @@ def test_the_pieces_are_those_of_the_plan(day):
     assert [(title[0].lower() + title[1:], minutes) for title, minutes in found] == planned
 
 
+@pytest.mark.ours
 @each_day
 def test_figures_of_a_talk_are_those_of_its_notebooks(day):
     text = TALKS[day].read_text(encoding="utf-8")
@@ -125,6 +129,7 @@ def test_figures_of_a_talk_are_those_of_its_notebooks(day):
     assert [figure for figure in figures if not is_shown(figure, printed)] == []
 
 
+@pytest.mark.ours
 @each_day
 def test_a_slide_has_words_and_notes(day):
     text = TALKS[day].read_text(encoding="utf-8")

@@ -149,7 +149,9 @@ def _make_gradable(cell: NotebookNode, part: str, seen: Counter[str]) -> None:
     if name.endswith("_"):
         raise ValueError("no exercise before it: put `### ✏️ Exercise N: ...` there")
     if is_check and seen[name] > 1:
-        raise ValueError("a second check of one exercise: join the two")
+        raise ValueError(
+            "a second check of one exercise: join the two, or number the headings 1, 2, 3"
+        )
     told = {"points": points, "grade": True} if is_check else {}
     told |= {"locked": not is_answer, "solution": is_answer}
     told["grade_id"] = name if seen[name] == 1 else f"{name}_{seen[name]}"
@@ -157,12 +159,12 @@ def _make_gradable(cell: NotebookNode, part: str, seen: Counter[str]) -> None:
 
 
 def references(notebook: NotebookNode) -> bytes:
-    """What checks compare with, as JSON: each exercise's answer and check, and their context.
+    """What checks compare with, as JSON: each exercise's number, answer, check, and their context.
 
     The context are the imports, functions, classes and plain values that the answers use, and that
     these use in turn: nothing that computes, draws or reads.
     """
-    exercises: dict[str, dict[str, list[str]]] = {}
+    exercises: dict[str, dict[str, str | list[str]]] = {}
     answer, statements = [], []
     for cell in code_cells(notebook):
         if not LOCKED.intersection(tags(cell)):
@@ -170,7 +172,9 @@ def references(notebook: NotebookNode) -> bytes:
         if BEGIN in cell.source:
             answer += ["", *cell.source.splitlines()]
         elif answer and (check := CHECK.search(cell.source)):
-            exercises[check[1]] = {"cell": answer[1:], "check": cell.source.splitlines()}
+            number = cell.metadata["nbgrader"]["grade_id"].removeprefix("check_")
+            lines = {"cell": answer[1:], "check": cell.source.splitlines()}
+            exercises[check[1]] = {"number": number, **lines}
             answer = []
     wanted = set().union(*(_names("\n".join(e["cell"]))[1] for e in exercises.values()))
     context = []

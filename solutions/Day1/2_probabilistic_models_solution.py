@@ -22,8 +22,8 @@
 # - say with a plate that observations are independent;
 # - notice that a model cannot have made the data, and write one that can.
 #
-# **Time:** 70 minutes in class. **Before:** Day 1, notebook 1. You need `dist.Normal`, `sample`,
-# `log_prob` and shapes.
+# **Time:** 70 minutes in class. **Before:** *Probability distributions*. You need `dist.Normal`,
+# `sample`, `log_prob` and shapes.
 #
 # Six exercises in class and one after it are marked ✏️. The cell after each one checks your answer
 # and gives a hint if it is not right yet. Cells build on one another, so solve them in order; if
@@ -487,9 +487,9 @@ readings = torch.tensor(
 plotting.draw_model(days_model, 10, readings)
 
 # %% [markdown]
-# The box is the plate. From now on `AutoNormal(model)` reads the model and writes the guide of
-# Exercise 4 itself: for each unobserved quantity a normal with a mean and a scale of its own. And
-# the loop of section 3.3 is `inference.fit`. Here is the whole recipe; it prints the ELBO at the
+# The box is the plate. From now on `AutoNormal(model)` reads the model and writes a guide
+# like your first one itself: for each unobserved quantity a normal with a mean and a scale of its
+# own. And the loop of section 3.3 is `inference.fit`. Here is the whole recipe; it prints the ELBO at the
 # end and a hundred steps before, which should be the same:
 
 # %%

@@ -215,10 +215,10 @@ def slope(p):
 #
 # ### 4.2 By variational inference
 #
-# Most models have no exact answer, so here is SVI as in notebook 2, with `AutoMultivariateNormal`
-# as the guide: *one* normal distribution over $(w_0, w_1, \ln \sigma^2)$, correlations included.
-# The logarithm is there because a normal may be negative and $\sigma^2$ may not. `fit_and_draw`
-# also keeps the guide's Pareto k̂, which the scorecard will show.
+# Most models have no exact answer, so here is SVI as in *Probabilistic models*, with
+# `AutoMultivariateNormal` as the guide: *one* normal distribution over $(w_0, w_1, \ln \sigma^2)$,
+# correlations included. The logarithm is there because a normal may be negative and $\sigma^2$ may
+# not. `fit_and_draw` also keeps the guide's Pareto k̂, which the scorecard will show.
 
 # %%
 rates = {"learning_rate": 0.3, "final_learning_rate": 0.0003}
@@ -627,7 +627,7 @@ check.scorecard_within(scorecard, mean=0.05, sd=0.06, probability=0.01)
 #
 # The model's noise is symmetric, while a few African countries are far richer than the rest. Let
 # the fitted model draw whole data sets, and compare the skewness of log GDP (0 for a symmetric
-# distribution) with that of the real one, as in notebook 3:
+# distribution) with that of the real one, as in *The ice-cream shop*:
 
 
 # %%

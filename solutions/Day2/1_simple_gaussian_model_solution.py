@@ -739,7 +739,7 @@ pd.DataFrame.from_dict(rows, orient="index").round(3)
 # %% [markdown]
 # ## 9. Scorecard
 #
-# The fit of Exercise 5 beside the exact posterior, and in the caption what you could say without
+# Your converged fit beside the exact posterior, and in the caption what you could say without
 # it. The error of a mean is in exact standard deviations, that of a standard deviation is relative,
 # and that of the ELBO, whose exact value is $\ln p(\mathbf{x})$, is in nats.
 
@@ -834,7 +834,7 @@ pd.DataFrame(rows).T.round(3)
 #
 # ### A.2 The best independent guide, without SVI
 #
-# Exercise 5 was compared with an *optimum*. Here is where it comes from. Among all independent
+# Your fit was compared with an *optimum*. Here is where it comes from. Among all independent
 # pairs $q(\mu)\, q(\gamma)$, hold $q(\gamma)$ fixed. As a function of $q(\mu)$ the ELBO is greatest
 # if (Bishop 2006, sec. 10.1.1)
 #

@@ -405,8 +405,8 @@ def features_and_variance(z, x):
 
 # %% [markdown]
 # The chains below need this density some nine thousand times, with gradient. You may skip how
-# (exercise 3 gives the same number): by linear algebra of $k \times k$ matrices it takes less time
-# than Pyro's, and gives $u$: with $\tilde\Phi$ and $\tilde y$, the rows of $\Phi$ and $y$ divided
+# (the exercise above gives the same number): by linear algebra of $k \times k$ matrices it takes
+# less time than Pyro's, and gives $u$: with $\tilde\Phi$ and $\tilde y$, the rows of $\Phi$ and $y$ divided
 # by $\sqrt{v_i}$, the posterior precision of $u$ is $A = I + \tilde\Phi^\top \tilde\Phi = L
 # L^\top$, and its mean is $A^{-1} \tilde\Phi^\top \tilde y$. `last_layer` returns $L$, $c = L^{-1}
 # \tilde\Phi^\top \tilde y$, and the log marginal density.
