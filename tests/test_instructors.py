@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import collections
 import functools
 import importlib
 import inspect
@@ -239,18 +240,42 @@ def test_figures_are_on_the_screen(source):
     assert not missing, "\n".join(missing)
 
 
-def test_the_plan_is_the_sum_of_its_parts():
-    """Each line begins when the one before ends, and notebooks have their own minutes."""
-    plan = re.findall(
+@functools.cache
+def plan() -> list[tuple[int, str, int]]:
+    """Of every line of the two days: the minute of the day at which it begins, what, how long."""
+    rows = re.findall(
         r"^\| (\d+):(\d\d) \| (.*) \| (\d+) \|$", chapter(text_of_guide(), PLAN), flags=re.M
     )
-    clock, notebooks = 0, {}
-    for hour, minute, what, minutes in plan:
-        begins = 60 * int(hour) + int(minute)
-        assert begins in (9 * 60, clock), f"{hour}:{minute} {what}"
-        assert clock in (0, 17 * 60) or begins == clock, "a day ends at 17:00"
-        clock = begins + int(minutes)
-        notebooks |= {link: int(minutes) for link in links(what) if link.startswith("Day")}
-    assert clock == 17 * 60
+    return [(60 * int(hour) + int(m), what, int(length)) for hour, m, what, length in rows]
+
+
+def days() -> list[list[tuple[int, str, int]]]:
+    second = [begins for begins, _, _ in plan()].index(9 * 60, 1)
+    return [plan()[:second], plan()[second:]]
+
+
+def test_the_plan_is_the_sum_of_its_parts():
+    """Each line begins when the one before ends, and notebooks have their own minutes."""
+    notebooks = collections.Counter()
+    for day in days():
+        ends = [begins + minutes for begins, _, minutes in day]
+        assert [begins for begins, _, _ in day] == [9 * 60, *ends[:-1]]
+        assert ends[-1] == 17 * 60
+        for _, what, minutes in day:
+            for link in links(what):
+                notebooks[link] += minutes
     stated = {build.student_path(s).relative_to(ROOT).as_posix(): minutes_of(s) for s in SOURCES}
     assert notebooks == stated
+
+
+@pytest.mark.parametrize("day", [0, 1])
+def test_nobody_sits_too_long_and_every_half_day_has_slack(day):
+    lines = [(what, minutes) for _, what, minutes in days()[day]]
+    assert [minutes for what, minutes in lines if what == "Lunch"] == [60]
+    assert [what for what, _ in lines].count("Break") == 3
+    lunch = lines.index(("Lunch", 60))
+    for half in (lines[:lunch], lines[lunch:]):
+        assert [minutes for what, minutes in half if what == "Slack"] == [10]
+    at_rest = itertools.groupby(lines, lambda line: line[0] in ("Break", "Lunch"))
+    blocks = [sum(minutes for _, minutes in block) for rest, block in at_rest if not rest]
+    assert max(blocks) <= 95
