@@ -14,6 +14,7 @@ BLANK = "Still blank: put your code here."  # what the stub of a blank raises
 _TABLES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 EXPLANATIONS: dict[str, str] = _TABLES["explanations"]
 FROM_NONE: dict[str, str] = _TABLES["from_none"]
+OF_BATCHES: dict[str, str] = _TABLES["of_batches"]
 
 
 def crash(error: Exception) -> str:
@@ -59,6 +60,14 @@ def is_blank(error: Exception) -> bool:
     return reader_frames(error)[-1:] == innermost and (
         not str(error) or (innermost[0].line or "").startswith("raise")
     )
+
+
+def is_of_the_check(error: Exception) -> bool:
+    """Whether a check calls a function of the checks in a wrong way: then no answer is to blame."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    called = re.match(r"(\w+)\(\) ", str(error)) if isinstance(error, TypeError) else None
+    function = frame.f_globals.get(called[1]) if called else None
+    return (getattr(function, "__module__", None) or "").startswith("checks.")
 
 
 def reader_line(error: Exception) -> list[str]:

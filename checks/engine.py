@@ -10,10 +10,10 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
-import math
+import itertools
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple, NoReturn
 
@@ -22,9 +22,9 @@ import pyro
 import torch
 from pyro.infer.autoguide import AutoGuide
 from torch import Tensor
-from torch.utils._pytree import tree_flatten
+from torch.utils._pytree import tree_map
 
-from checks.crashes import crash, is_blank, reader_line
+from checks.crashes import crash, is_blank, is_of_the_check, reader_line
 from checks.reference import TABLES, Reference, exported, rows, sections
 from utils.device import leaving_no_trace
 
@@ -67,12 +67,12 @@ class Call(NamedTuple):
         words += [f"{k}={describe(v)}" for k, v in self.kwargs.items()]
         return f"({', '.join(words)})"
 
-    def of(self, function: Callable) -> Any:
+    def of(self, function: Callable, seed: int = SEED) -> Any:
         """What the function returns for copies of these arguments, with the checks' own seed."""
         if torch.get_default_device().type == "cpu":
-            torch.default_generator.manual_seed(SEED)  # a hundred times as fast as Pyro's
+            torch.default_generator.manual_seed(seed)  # a hundred times as fast as Pyro's
         else:
-            pyro.set_rng_seed(SEED + 1)
+            pyro.set_rng_seed(seed + 1)
         return function(*copy.deepcopy(self.args), **copy.deepcopy(self.kwargs))
 
 
@@ -103,7 +103,6 @@ class Exercise:
         self.name, self.check = name, check
         if table:
             self.table = table
-        self.parameters = list(inspect.signature(check).parameters)
 
     @functools.cached_property
     def title(self) -> str:
@@ -128,7 +127,8 @@ class Exercise:
 
     def __call__(self, *answers, **kwargs) -> None:
         answers = tuple(guarded(_own_copy(answer)) for answer in answers)
-        unset = [n for n, a in zip(self.parameters, answers, strict=False) if a is None]
+        names = inspect.signature(self.check).parameters
+        unset = [name for name, answer in zip(names, answers, strict=False) if answer is None]
         try:
             if unset:
                 raise StillBlank(
@@ -145,6 +145,8 @@ class Exercise:
             first, *rest = problem.lines
             raise type(problem)(f"{self.title}: {first}", *rest, vague=problem.vague) from None
         except Exception as error:
+            if is_of_the_check(error):
+                raise
             if not is_blank(error):
                 raise CheckFailed(f"{self.title}: {crash(error)}", *reader_line(error)) from None
             blank = traceback.extract_tb(error.__traceback__)[-1].name
@@ -227,10 +229,10 @@ def guarded(answer: Any) -> Any:
                 f"Its arguments are {takes}. Leave the line with `def` as it was.",
             )
         given = {name: value for name, value in given.items() if name not in kwargs} | kwargs
-        kept = {name: _snapshot(value) for name, value in given.items()}
+        kept = {name: bits(value) for name, value in given.items()}
         result = answer(*args, **kwargs)
         for name, value in given.items():
-            if not _unchanged(value, kept[name]):
+            if bits(value) != kept[name]:
                 fail(
                     f"your function changes its argument `{name}` in place (`-=`, `*=`, "
                     "`x[...] =`, `.sub_()`, ...): the variables of the notebook change with it.",
@@ -241,24 +243,16 @@ def guarded(answer: Any) -> Any:
     return wrapper
 
 
-def _snapshot(value: Any) -> tuple[list[Tensor | None], Any]:
-    """Copies of the numbers in an argument, and how they are arranged; nothing else is kept."""
-    leaves, structure = tree_flatten(value)
-    numbers = (Tensor, np.ndarray, float, int)
-    kept = [torch.as_tensor(x).detach().clone() if isinstance(x, numbers) else None for x in leaves]
-    return kept, structure
+def bits(value: Any) -> Any:
+    """The numbers in a value, bit by bit, in the same containers: to be compared with ``==``."""
 
+    def of_leaf(leaf: Any) -> tuple | None:
+        if not isinstance(leaf, Tensor | np.ndarray | float | int):
+            return None
+        array = torch.as_tensor(leaf).detach().cpu().numpy() + 0  # of -0.0, it makes 0.0
+        return array.dtype.str, array.shape, array.tobytes()
 
-def _unchanged(value: Any, kept: tuple[list[Tensor | None], Any]) -> bool:
-    numbers, structure = _snapshot(value)
-    return structure == kept[1] and all(map(_identical, numbers, kept[0]))
-
-
-def _identical(a: Tensor | None, b: Tensor | None) -> bool:
-    if a is None or b is None:
-        return a is b
-    alike = (a.dtype, a.shape) == (b.dtype, b.shape)
-    return alike and bool(((a == b) | (a != a)).all())
+    return tree_map(of_leaf, value)
 
 
 def outcome(answer: Callable, c: Call, name: str) -> Any:
@@ -338,11 +332,6 @@ def as_number(name: str, value: Any, expected: Tensor) -> Tensor:
     return value.to(device, torch.float32 if device.type == "mps" else torch.float64)
 
 
-def error_of_share(share: float, draws: int) -> float:
-    """Four Monte-Carlo standard errors of a share of independent draws, sqrt(p (1 - p) / draws)."""
-    return 4 * math.sqrt(max(share * (1 - share), 1 / draws) / draws)
-
-
 def same_values(
     answers: Mapping[str, Any],
     *,
@@ -383,7 +372,10 @@ def same_function(
     tolerance: float = 1e-4,
     hint: str | None = None,
     of: Callable[[Any], Callable] = lambda answer: answer,
-    name: str | None = None,
+    tensors: bool = False,
+    if_random: Sequence[str] = (),
+    extremes: Sequence[tuple[Call, Sequence[str]]] = (),
+    gradients: Sequence[str] = (),
 ) -> None:
     """Accept a function that returns what the solution returns at every call.
 
@@ -392,10 +384,14 @@ def same_function(
         tolerance: relative to the largest entry, or absolute below 1.
         hint: what to look at if no known mistake explains the difference.
         of: makes the function from what the cell defines, if that is not a function itself.
-        name: what the cell defines, if it defines several things.
+        tensors: whether the notebook goes on with the values as tensors.
+        if_random: the lines for who returns something else at a second call.
+        extremes: calls at which a formula may overflow, each with the lines for one that is right
+            elsewhere; ten times the tolerance.
+        gradients: arguments to which the gradient of each value has to pass, as in the solution.
     """
     exercise = Exercise.running
-    name = name or exercise.reference.answers[0]
+    name = exercise.reference.answers[0]
     if not callable(answer):
         fail(f"`{name}` should be a function, not {type(answer).__name__}.")
     right = exercise.reference.run()
@@ -416,31 +412,87 @@ def same_function(
             fail(f"`{name}` should return {len(returns)} values: {', '.join(returns)}.")
         if returns == () and len(names) > 1 and not isinstance(result, dict):
             fail(f"`{name}` should return a dictionary.")
+        for part, value in values_of(result).items() if tensors else ():
+            need_tensor(part, value)
     scales = {
         part: tolerance
         * max(1.0, *(torch.as_tensor(e[part]).detach().abs().max().item() for e in expected))
         for part in names
     }
 
+    def draws(f: Callable) -> bool:
+        first, second = (calls[0].of(f, SEED + more) for more in (0, 1))
+        return bits(first) != bits(second)
+
+    def compare_at(c: Call, result: Any, wrong: Callable, names: Sequence[str], room: int) -> None:
+        mine, values = values_of(result), values_of(c.of(wrong))
+        for part in names:
+            close_to(part, mine.get(part), values[part], tolerance=room * scales[part], hint=hint)
+
     def compare(other: Mapping[str, Any], names: Sequence[str]) -> None:
         wrong = of(other[name])
-        for c, result in zip(calls, map(values_of, results), strict=True):
-            values = values_of(c.of(wrong))
-            for part in names:
-                close_to(part, result.get(part), values[part], tolerance=scales[part], hint=hint)
+        for c, result in zip(calls, results, strict=True):
+            compare_at(c, result, wrong, names, room=1)
 
+    if if_random and draws(function):
+        fail(*if_random)
     try:
         judge(compare, right, names, exercise.variants())
     except CheckFailed as problem:
         if problem.vague and Exercise.explains:
             _reject_unused_arguments(function, reference, calls[0])
-            pyro.set_rng_seed(SEED)
-            if not _unchanged(function(*calls[0].args, **calls[0].kwargs), _snapshot(results[0])):
+            if draws(function) and not draws(reference):
                 fail(
                     "your function draws random numbers: the same input gives another result.",
                     *problem.lines,
                 )
         raise
+    for c, lines in extremes:
+        result = outcome(function, c, name)
+        with suppress(CheckFailed):
+            compare_at(c, result, reference, names, room=10)
+            continue
+        fail(*lines)
+    for argument in gradients:
+        given = inspect.signature(reference).bind(*calls[0].args, **calls[0].kwargs).arguments
+        given[argument] = leaf = given[argument].clone().requires_grad_()
+        both = (_gradients(f, given.values(), leaf) for f in (function, reference))
+        for part, mine, theirs in itertools.zip_longest(names, *both):
+            if theirs is not None and (
+                mine is None or not torch.allclose(mine, theirs, rtol=1e-2, atol=1e-3)
+            ):
+                fail(
+                    f"`{part}` has the right value, but {'no' if mine is None else 'a wrong'} "
+                    f"gradient passes through it to `{argument}`.",
+                    "`.detach()`, `no_grad()`, `torch.tensor()`, `.item()` and numpy cut it off.",
+                )
+
+
+def _gradients(function: Callable, arguments: Iterable, leaf: Tensor) -> list[Tensor | None]:
+    """The gradient of each value that a function returns, by one of its arguments, if any."""
+    try:
+        result = function(*arguments)
+    except RuntimeError as error:  # of numpy
+        if "require" not in str(error):
+            raise
+        return []
+    values = map(torch.as_tensor, result if isinstance(result, tuple | list) else [result])
+    return [
+        torch.autograd.grad(v.sum(), leaf, allow_unused=True, retain_graph=True)[0]
+        if v.requires_grad
+        else None
+        for v in values
+    ]
+
+
+def need_tensor(name: str, value: Any) -> None:
+    """Fail if a value is none of the tensors with which the notebook goes on."""
+    if not isinstance(value, Tensor):
+        fail(
+            f"`{name}` should be a tensor, not {type(value).__name__}.",
+            "The next cells go on with it as a tensor: no `.tolist()`, no `.numpy()`; torch.stack "
+            "makes one of several.",
+        )
 
 
 def _reject_unused_arguments(function: Callable, reference: Callable, c: Call) -> None:
@@ -458,7 +510,7 @@ def _reject_unused_arguments(function: Callable, reference: Callable, c: Call) -
             changed.arguments = {**bound.arguments, argument: other}
             move = Call(changed.args, changed.kwargs)
             with suppress(ArithmeticError, LookupError, RuntimeError, TypeError, ValueError):
-                moved.append([not _unchanged(move.of(f), _snapshot(c.of(f))) for f in functions])
+                moved.append([bits(move.of(f)) != bits(c.of(f)) for f in functions])
         mine, theirs = map(any, zip(*moved, strict=True)) if moved else (True, True)
         if theirs and not mine:
             fail(

@@ -124,12 +124,14 @@ class _Cell:
                     yield from self.rewritten(TOO_MUCH, {"A": node})
             case ast.Subscript(slice=ast.Constant(value=key), ctx=ast.Load()):
                 others = self.keys if isinstance(key, str) else (0, 1, -1)
+                said = ("`{}`" if isinstance(key, str) else "entry {}").format
                 for other in others:
                     if other != key:
-                        what = f"`{other}`" if isinstance(key, str) else f"entry {other}"
-                        which = f"`{key}`" if isinstance(key, str) else f"entry {key}"
                         new = ast.Subscript(node.value, ast.Constant(other), node.ctx)
-                        yield f"you use {what} where {which} belongs.", new
+                        yield (
+                            f"you use {said(other)} where {said(key)} belongs.",
+                            new,
+                        )
                 yield from self.rewritten(TOO_MUCH, {"A": node})
             case ast.Constant(value=int() | float() as number) if not _is(parent, ast.Subscript):
                 for template in OTHER_NUMBERS:
@@ -279,14 +281,13 @@ def _around(call: ast.Call, inner: ast.expr) -> ast.Call:
 
 
 def _replacing(parent: ast.AST, field: str, place: int | None, new: ast.AST) -> Change:
+    old = getattr(parent, field)
+    if place is not None:
+        new = [*old[:place], new, *old[place + 1 :]]
+
     def change() -> Callable[[], None]:
-        if place is None:
-            old = getattr(parent, field)
-            setattr(parent, field, new)
-            return lambda: setattr(parent, field, old)
-        siblings = getattr(parent, field)
-        old, siblings[place] = siblings[place], new
-        return lambda: siblings.__setitem__(place, old)
+        setattr(parent, field, new)
+        return lambda: setattr(parent, field, old)
 
     return change
 

@@ -11,17 +11,16 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
 import pyro
-import pyro.distributions as dist
 import torch
 from pyro import poutine
-from pyro.distributions import constraints
-from pyro.infer.autoguide import AutoGuide
 from pyro.poutine import Trace
 from pyro.poutine.util import site_is_subsample
 from torch import Tensor
+from torch.utils._pytree import tree_leaves, tree_map
 
-from checks.crashes import reader_line
+from checks.crashes import OF_BATCHES, reader_line
 from checks.engine import Call, CheckFailed, Exercise, fail, ran
+from checks.parameters import bounds, compare_parameters
 
 Fixed = Callable[[], set[str]]  # the sites whose distribution depends on no other value
 DRAWS = 3  # random latent values at which densities are compared
@@ -35,12 +34,13 @@ def same_model(
     of: Callable[[Any], Callable] = lambda answer: answer,
     name: str | None = None,
 ) -> None:
-    """Accept a model that defines the same joint density as the solution.
+    """Accept a model or guide that defines the same joint density as the solution.
 
-    Compared at every call, and at several random latent values: site names, which sites are
-    observed, supports, shapes, declared independence (plates), and the log-density of each site
-    and of all together; last, that the model also takes a batch of draws at once, and that every
-    parameter of its own that the solution has, too, reaches the distributions.
+    Compared are its parameters, see :func:`checks.parameters.compare_parameters`; then, at every
+    call and at several random latent values, site names, which sites are observed, supports,
+    shapes, declared independence (plates), and the log-density of each site and of all together;
+    last, that it also takes a batch of draws at once, that every parameter reaches the
+    distributions, and that the draws that the solution returns are returned.
 
     Args:
         calls: arguments with which both are called; data of another size than the reader's
@@ -50,16 +50,18 @@ def same_model(
         name: what the cell defines, if it defines several things.
     """
     exercise = Exercise.running
-    name = name or exercise.reference.answers[0]
+    defined = name or exercise.reference.answers[0]
     if not callable(answer):
         fail(f"models and guides are functions; yours is of type {type(answer).__name__}.")
-    answer, reference = of(answer), of(exercise.reference.run()[name])
+    answer, reference = of(answer), of(exercise.reference.run()[defined])
+    with torch.random.fork_rng(devices=[]):
+        compare_parameters(answer, reference, calls[0])
     try:
         _compare_models(answer, reference, calls, batched)
     except Exception as problem:
         if Exercise.explains:
             wrong_models = (
-                (sentence, of(namespace[name]), of_table)
+                (sentence, of(namespace[defined]), of_table)
                 for sentence, run, of_table in exercise.variants()
                 if (namespace := ran(run)) is not None
             )
@@ -68,9 +70,9 @@ def same_model(
         raise
     _reject_own_seed(answer, calls[0])
     for c in calls:
-        theirs, mine = (_parameter_sites(_trace(model, c)) for model in (reference, answer))
-        if common := {name: value for name, value in mine.items() if name in theirs}:
-            _check_gradients(answer, common, c)
+        mine, theirs = _trace(answer, c), _trace(reference, c)
+        _compare_returned(mine, theirs, c)
+        _check_parameters(mine, theirs)
 
 
 def _compare_models(
@@ -179,11 +181,30 @@ def _reject_own_seed(answer: Callable, c: Call) -> None:
 
 
 def _parameter_sites(trace: Trace) -> dict[str, Tensor]:
+    """The parameters of a model itself, without the weights of modules that it registers."""
     return {
         name: site["value"]
         for name, site in trace.nodes.items()
-        if site["type"] == "param" and site["value"].unconstrained().requires_grad
+        if site["type"] == "param" and "$$$" not in name
     }
+
+
+def _compare_returned(mine: Trace, theirs: Trace, c: Call) -> None:
+    """Fail unless the draws that the solution returns are returned, in the same places."""
+    returned, right = (trace.nodes["_RETURN"]["value"] for trace in (mine, theirs))
+    draws = {id(site["value"]): name for name, site in _sites(theirs).items()}
+    names = [draws[id(leaf)] for leaf in tree_leaves(right) if id(leaf) in draws]
+    wanted = tree_map(lambda leaf: mine.nodes[draws[id(leaf)]]["value"], right) if names else right
+    if not names or tree_map(id, returned) == tree_map(id, wanted):
+        return
+    many = len(names) > 3
+    fail(
+        f"right, but {'' if c.args or c.kwargs else 'without data '}it "
+        f"{'returns None, and not' if returned is None else 'does not return'} "
+        f"{', '.join(f'`{name}`' for name in names[:3])}{', ... in this order' if many else ''}.",
+        "Does each name in its last line hold what pyro.sample returned?"
+        + (" Append it to its list once for each day." if many else ""),
+    )
 
 
 def _trace_of_answer(answer: Callable, theirs: Trace, c: Call, fixed: Fixed) -> Trace:
@@ -229,9 +250,8 @@ def _observed(trace: Trace) -> set[str]:
 
 
 def _plate_depth(model: Callable, c: Call) -> int:
-    sites = _sites(_trace(model, c)).values()
-    frames = [frame for site in sites for frame in site["cond_indep_stack"] if frame.vectorized]
-    return max((-frame.dim for frame in frames), default=0)
+    stacks = [site["cond_indep_stack"] for site in _sites(_trace(model, c)).values()]
+    return max((-frame.dim for stack in stacks for frame in stack if frame.vectorized), default=0)
 
 
 def _sites(trace: Trace) -> dict[str, dict]:
@@ -246,11 +266,9 @@ def _sites(trace: Trace) -> dict[str, dict]:
 
 
 def _nearest(name: str, candidates: list[str]) -> str | None:
-    def likeness(candidate: str) -> float:
-        return difflib.SequenceMatcher(None, name.lower(), candidate.lower()).ratio()
-
-    best = max(candidates, key=likeness, default=None)
-    return best if best is not None and likeness(best) >= 0.5 else None
+    spelt = {candidate.lower(): candidate for candidate in candidates}
+    close = difflib.get_close_matches(name.lower(), spelt, n=1, cutoff=0.5)
+    return spelt[close[0]] if close else None
 
 
 def _compare_names(mine: dict[str, dict], theirs: dict[str, dict], trace: Trace) -> None:
@@ -368,6 +386,11 @@ def _compare_shapes(name: str, site: dict, other: dict) -> None:
             "independent.",
             "Put its pyro.sample inside `with pyro.plate(name, size):`, as large as the data.",
         )
+    if _plates(site) and _plates(other) and site["fn"].event_dim > other["fn"].event_dim:
+        fail(
+            f"`{name}`: .to_event({site['fn'].event_dim}) makes one event of the data points, too.",
+            "The plate is there for these: count the dimensions of one data point only.",
+        )
     if shape == want:
         return
     if _plates(site) and not _plates(other):
@@ -396,30 +419,18 @@ def _compare_supports(name: str, site: dict, other: dict) -> None:
         kinds = ("a continuous", "a discrete")
         fail(
             f"`{name}` should have {kinds[theirs.support.is_discrete]} distribution; "
-            f"{_family(mine)} is not."
+            f"{family_of(mine)} is not."
         )
     if not mine.support.check(other["value"]).all():
-        fail(f"{_family(mine)} is not the distribution of `{name}`: it excludes possible values.")
-    if _range(mine) != _range(theirs):
-        low, high = _range(theirs)
+        fail(f"{family_of(mine)} is not the distribution of `{name}`: it excludes possible values.")
+    low, high = bounds(theirs.support)
+    if bounds(mine.support) != (low, high):
         where = f"between {low:g} and {high:g}"
         if math.isinf(high):
             where = "any real number"
             if low == 0:
                 where = "0, 1, 2, ..." if theirs.support.is_discrete else "any positive number"
-        fail(f"`{name}` should be {where}; your {_family(mine)} is something else.")
-
-
-def _range(fn: dist.Distribution) -> tuple[float, float]:
-    support = _base(fn).support
-    while isinstance(support, constraints.independent):
-        support = support.base_constraint
-    if support is constraints.boolean:
-        return 0.0, 1.0
-    return (
-        float(torch.as_tensor(getattr(support, "lower_bound", -math.inf)).min()),
-        float(torch.as_tensor(getattr(support, "upper_bound", math.inf)).max()),
-    )
+        fail(f"`{name}` should be {where}; your {family_of(mine)} is something else.")
 
 
 def _base(fn: Any) -> Any:
@@ -429,7 +440,7 @@ def _base(fn: Any) -> Any:
     return fn
 
 
-def _family(fn: Any) -> str:
+def family_of(fn: Any) -> str:
     return type(_base(fn)).__name__
 
 
@@ -452,27 +463,30 @@ def _compare_densities(answer: Callable, reference: Callable, c: Call) -> None:
 
 
 def _compare_gradients(answer: Callable, reference: Callable, c: Call) -> None:
-    """Inference follows the gradient of the log joint: no value may be cut off from it."""
+    """Inference follows the gradient of the log joint: no value may be cut off from it.
+
+    Values are those of the latent sites, and the weights of networks among the arguments.
+    """
     latent = {
         name: site["value"].detach().requires_grad_()
         for name, site in _sites(_trace(reference, c)).items()
         if not site["is_observed"] and site["value"].is_floating_point()
     }
-    if not latent:
-        return
+    networks = [argument for argument in c.args if isinstance(argument, torch.nn.Module)]
+    values = latent | {n: w for network in networks for n, w in network.named_parameters()}
 
     def gradients(model: Callable) -> tuple[Tensor | None, ...]:
         total = _trace(poutine.condition(model, data=latent), c).log_prob_sum()
-        if not total.requires_grad:
-            return (None,) * len(latent)
-        return torch.autograd.grad(total, list(latent.values()), allow_unused=True)
+        if not values or not total.requires_grad:
+            return (None,) * len(values)
+        return torch.autograd.grad(total, list(values.values()), allow_unused=True)
 
-    for name, mine, theirs in zip(latent, gradients(answer), gradients(reference), strict=True):
+    for name, mine, theirs in zip(values, gradients(answer), gradients(reference), strict=True):
         if theirs is None or (mine is not None and torch.allclose(mine, theirs, 1e-2, 1e-3, True)):
             continue
         fail(
             f"the log-density is right, but not its gradient in `{name}`, which inference follows.",
-            "torch.tensor(...), .detach(), .item() and float() cut a value off: use it as it is.",
+            "torch.tensor(...), .detach(), .item(), float() and torch.no_grad() cut a value off.",
         )
 
 
@@ -498,7 +512,7 @@ def _alike(a: Tensor, b: Tensor) -> bool:
 def _diagnose(name: str, mine: dict[str, dict], theirs: dict[str, dict]) -> NoReturn:
     """Fail with what differs about the distribution of a site."""
     fn, other = mine[name]["fn"], theirs[name]["fn"]
-    family, want = _family(fn), _family(other)
+    family, want = family_of(fn), family_of(other)
     p, q = _parameters(fn), _parameters(other)
     _reject_swapped(name, mine, theirs, lambda: set(theirs))
     if {family, want} == {"Normal", "MultivariateNormal"} and _alike(fn.mean, other.mean):
@@ -513,11 +527,6 @@ def _diagnose(name: str, mine: dict[str, dict], theirs: dict[str, dict]) -> NoRe
                 "Does it use the data, and is every sum over the right dimension?",
                 vague=True,
             )
-    if not differing and fn.event_dim > other.event_dim:
-        fail(
-            f"`{name}`: .to_event({fn.event_dim}) makes one event of the data points, too.",
-            "The plate is there for these: count the dimensions of one data point only.",
-        )
     shown = [_spoken(key, family) for key in differing if key != "probs" or len(differing) == 1]
     fail(
         f"`{name}`: the {' and the '.join(shown)} of its {family} "
@@ -559,7 +568,7 @@ def _reject_swapped(
 
 
 def _same_distribution(a: dict, b: dict) -> bool:
-    if _family(a["fn"]) != _family(b["fn"]):
+    if family_of(a["fn"]) != family_of(b["fn"]):
         return False
     p, q = _parameters(a["fn"]), _parameters(b["fn"])
     return all(p[k].shape == q[k].shape and _alike(p[k], q[k]) for k in q)
@@ -594,135 +603,63 @@ def _compare_batched(answer: Callable, reference: Callable, c: Call) -> None:
             )
     fail(
         "right for one draw of the unobserved variables, but not for many draws at once.",
-        _batching_hint(" ".join(lines)),
+        next(say for pattern, say in OF_BATCHES.items() if re.search(pattern, " ".join(lines))),
         *lines,
     )
 
 
-def _batching_hint(line: str) -> str:
-    if ".item(" in line or "float(" in line:
-        return "`.item()` and `float()` take one number out; use the whole tensor."
-    if "math." in line or "np." in line:
-        return "Functions of math and numpy take no batch: use torch's, or methods like x.sqrt()."
-    if "@" in line:
-        return "`@` takes no batch of weights: (w * x).sum(-1) works in both cases."
-    if re.search(r"\w\[\d", line):
-        return "`w[0]` is the first *draw* in a batch: w[..., 0] is the first weight in both cases."
-    return "A batch puts dimensions on the left: count dimensions from the right (-1, ...)."
-
-
 def same_guide(
-    answer: Callable,
-    model: Callable,
-    calls: Sequence[Call],
+    answer: Callable, model: Callable, calls: Sequence[Call], *, batched: bool = True
 ) -> None:
-    """Accept a guide for ``model``: the same latent sites, right supports, optimised parameters.
+    """Accept a guide for a model that defines the same density as the solution.
 
     Args:
-        answer: a function, or an ``AutoGuide``.
         model: the model whose latent sites the guide must propose.
         calls: arguments of both.
+        batched: as for :func:`same_model`.
     """
-    if not callable(answer):
-        fail(f"a guide is a function; yours is of type {type(answer).__name__}.")
-    for c in calls:
-        theirs_trace = _trace(model, c)
-        try:
-            mine_trace = _trace(answer, c)
-        except ValueError as error:
-            _reject_entries_as_data_points(error, theirs_trace)
-            raise
-        mine = _sites(mine_trace)
-        observed = _observed(theirs_trace)
-        latent = {
-            name: site
-            for name, site in _sites(theirs_trace).items()
-            if name not in observed and not site["infer"].get("enumerate")
-        }
-        if leak := [name for name in mine if name in observed]:
+    for c in calls if callable(answer) else ():
+        sites = _sites(_trace(model, c))
+        trace = ran(functools.partial(_trace, answer, c))  # same_model tells what it raises
+        for name, site in _sites(trace).items() if trace else ():
+            if site["is_observed"] or sites.get(name, site)["is_observed"]:
+                fail(
+                    f"the guide samples `{name}`, which is observed.",
+                    "A guide has exactly the *latent* sites of the model, and no obs=.",
+                )
+    same_model(answer, calls, batched=batched)
+    same_plates(answer, model, calls[0])
+
+
+def same_plates(answer: Callable, model: Callable, c: Call) -> None:
+    """Accept a model or guide whose plates have the names of those of another model."""
+    mine, theirs = (_sites(_trace(f, c)) for f in (answer, model))
+    for name in mine:
+        wanted = _plates(theirs[name])
+        if other := [plate for plate in _plates(mine[name]) if plate not in wanted]:
             fail(
-                f"the guide samples `{leak[0]}`, which is observed.",
-                "A guide has exactly the *latent* sites of the model.",
+                f"the plate of `{name}` is named `{other[0]}`, and should be `{wanted[0]}`.",
+                "Pyro knows by the name that a plate of the guide is the plate of the model.",
             )
-        _compare_names(mine, latent, mine_trace)
-        for name, other in latent.items():
-            _compare_guide_site(name, mine[name], other)
-        if not any(_has_spread(site) for site in mine_trace.nodes.values()):
-            fail(
-                "the guide is a single point: every site is a Delta distribution.",
-                "A posterior has a spread; choose a guide that has one.",
-            )
-        _check_parameters(answer, mine_trace, c)
-    if not isinstance(answer, AutoGuide):
-        _reject_own_seed(answer, calls[0])
 
 
-def _compare_guide_site(name: str, site: dict, other: dict) -> None:
-    if site["is_observed"]:
-        fail(f"`{name}` has obs= in the guide.", "A guide proposes values; it observes nothing.")
-    shape, want = tuple(site["value"].shape), tuple(other["value"].shape)
-    if shape != want:
-        fail(f"`{name}` has shape {shape} in the guide and {want} in the model.")
-    if (mine := _plates(site)) and mine != (theirs := _plates(other)):
+def _check_parameters(mine: Trace, theirs: Trace) -> None:
+    """Each is in the formulas, and reaches the distributions, or the optimiser cannot move it."""
+    params, wanted = _parameter_sites(mine), _parameter_sites(theirs)
+    if extra := [name for name in params if name not in wanted]:
         fail(
-            f"the plate of `{name}` is named `{mine[0]}` in the guide, and in the model "
-            f"{f'`{theirs[0]}`' if theirs else 'there is none'}.",
-            "Pyro knows by the name that a plate of the guide is the plate of the model.",
+            f"there is a parameter `{extra[0]}` that is not in the formulas.",
+            f"They have {', '.join(f'`{name}`' for name in wanted) or 'none'}.",
         )
-    if isinstance(_base(site["fn"]), dist.Delta):
-        inside = bool(other["fn"].support.check(site["value"]).all())
-    else:
-        inside = _range(site["fn"]) == _range(other["fn"])
-    if not inside:
-        fail(
-            f"`{name}`: the guide proposes values that the model does not allow.",
-            f"{_family(site['fn'])} and the model's {_family(other['fn'])} need the same support.",
-        )
-
-
-def _has_spread(site: dict) -> bool:
-    """An AutoGuide draws one auxiliary vector, and its sites are functions of that."""
-    return site["type"] == "sample" and not (
-        site_is_subsample(site) or isinstance(_base(site["fn"]), dist.Delta)
+    total = mine.log_prob_sum() + sum(
+        site["value"].sum() for site in _sites(mine).values() if site["value"].requires_grad
     )
-
-
-def _check_parameters(guide: Callable, trace: Trace, c: Call) -> None:
-    params = _parameter_sites(trace)
-    if not params:
-        fail(
-            "the guide has no parameters, so there is nothing to optimise.",
-            "What the fit should learn is a pyro.param(name, initial value).",
-        )
-    if isinstance(guide, AutoGuide):
-        return  # its constraints are the library's
-    _check_gradients(guide, params, c)
     for name, value in params.items():
-        constraint = pyro.get_param_store()._constraints[name]
-        if not isinstance(constraint, type(constraints.real)):  # real has no equality
-            continue
-        negative = -1 - value.detach().abs()
-        try:
-            _trace(poutine.substitute(guide, data={name: negative}), c)
-        except ValueError:
-            fail(
-                f"nothing keeps `{name}` positive while it is optimised.",
-                "Give its pyro.param constraint=constraints.positive.",
-            )
-
-
-def _check_gradients(guide: Callable, params: dict[str, Tensor], c: Call) -> None:
-    """Every parameter must reach the distributions, or the optimiser cannot move it."""
-    leaves = {name: value.unconstrained() for name, value in params.items()}
-    trace = _trace(guide, c)
-    total = trace.log_prob_sum() + sum(
-        site["value"].sum() for site in _sites(trace).values() if site["value"].requires_grad
-    )
-    gradients = [None] * len(leaves)
-    if torch.as_tensor(total).requires_grad:
-        gradients = torch.autograd.grad(total, list(leaves.values()), allow_unused=True)
-    for name, gradient in zip(leaves, gradients, strict=True):
-        if gradient is None:
+        leaf = value.unconstrained()
+        moved = torch.as_tensor(total).requires_grad and torch.autograd.grad(
+            total, leaf, allow_unused=True, retain_graph=True
+        )
+        if not moved or moved[0] is None:
             fail(
                 f"the parameter `{name}` does not reach the distributions, so no fit can move it.",
                 "Give them what pyro.param returns, without .item(), float() or .detach().",

@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from checks.engine import call, close_to, exercise, fail, same_function, same_values, solution
-from checks.models import _family, _range, same_model
+from checks.models import family_of, same_model
+from checks.parameters import bounds
 from checks.scorecard import scorecard_within
 
 __all__ = ["scorecard_within"]
@@ -42,11 +43,13 @@ def _compare(name: str, answer: Any, expected: Any) -> None:
             f"`{name}`: one draw should be one number, and a draw of yours has shape {shape}.",
             "Is it the right family, and are its arguments single numbers?",
         )
-    (whole, low, high), possible = ((d.support.is_discrete, *_range(d)) for d in (answer, expected))
+    (whole, low, high), possible = (
+        (d.support.is_discrete, *bounds(d.support)) for d in (answer, expected)
+    )
     if (whole, low, high) != possible:
         kind = "whole" if whole else "all"
         fail(
-            f"`{name}`: your {_family(answer)} draws {kind} numbers from {low:g} to {high:g}.",
+            f"`{name}`: your {family_of(answer)} draws {kind} numbers from {low:g} to {high:g}.",
             "Which are possible? Look for the support in the table.",
             vague=True,
         )
@@ -57,7 +60,7 @@ def _compare(name: str, answer: Any, expected: Any) -> None:
     mean, variance = moments[0].tolist()
     problem = f"yours has mean {mean:.3g} and variance {variance:.3g}, not those of the text."
     if torch.allclose(*moments, rtol=0.01):
-        problem = f"mean and variance are right, but {_family(answer)} is not the family meant."
+        problem = f"mean and variance are right, but {family_of(answer)} is not the family meant."
     fail(f"`{name}`: {problem}", vague=True)
 
 

@@ -25,7 +25,6 @@ from checks.engine import (
     StillBlank,
     call,
     close_to,
-    error_of_share,
     fail,
     same_function,
     same_values,
@@ -97,14 +96,13 @@ def gaussian_model(x=None):
         pyro.sample("x", dist.Normal(mu, gamma.rsqrt()), obs=x)
 
 
-GUIDE_CALLS = [call(torch.zeros(3))]
-check_guide = Exercise("Exercise 0", lambda g: same_guide(g, gaussian_model, GUIDE_CALLS), "")
+run_guide = Exercise("Exercise 0", lambda guide: print(guide(torch.zeros(3))), "")
 
 
 def test_a_check_does_not_set_up_the_reader_s_guide():
     guide = AutoMultivariateNormal(gaussian_model)
     wrapped_model = guide.model
-    check_guide(guide)
+    run_guide(guide)
     assert guide.prototype_trace is None
     assert guide.model is wrapped_model
 
@@ -113,13 +111,8 @@ def test_a_check_leaves_a_list_of_guides_whole():
     guide = AutoGuideList(gaussian_model)
     guide.append(AutoNormal(pyro.poutine.block(gaussian_model, expose=["mu"])))
     guide.append(AutoNormal(pyro.poutine.block(gaussian_model, expose=["gamma"])))
-    check_guide(guide)
+    run_guide(guide)
     assert set(guide(torch.zeros(3))) == {"mu", "gamma"}
-
-
-def test_gradients_switched_off_by_the_reader_do_not_matter():
-    with torch.no_grad():
-        check_guide(guide_with())
 
 
 # ------------------------------------------------------------------------------ what is shown
@@ -192,29 +185,17 @@ def test_only_the_answer_is_blamed_for_its_arguments():
     inner = message_of(check, lambda x, y: len(x, y))
     assert "does not take the arguments" not in inner
     assert "Look at: `" in inner
-
-
-def through_a_dictionary(x, p):
-    p["b"] *= 1.5
-    return x
-
-
-def taking_out(x, p):
-    p.pop("b")
-    return x
-
-
-def by_a_slice(x, p):
-    x[:1] *= 2
-    return x
+    wrong_check = Exercise("Exercise 0", lambda answer: close_to("p", answer(), 1.0, name="p"), "")
+    with pytest.raises(TypeError, match="close_to"):
+        wrong_check(lambda: 1.0)
 
 
 @pytest.mark.parametrize(
     ("answer", "name"),
     [
-        (through_a_dictionary, "p"),
-        (taking_out, "p"),
-        (by_a_slice, "x"),
+        (lambda x, p: p["b"].mul_(1.5), "p"),
+        (lambda x, p: p.pop("b"), "p"),
+        (lambda x, p: x[:1].mul_(2), "x"),
         (lambda x, p: x.sub_(0.1), "x"),
     ],
 )
@@ -247,11 +228,6 @@ def test_close_to_takes_any_kind_of_number(value):
 )
 def test_close_to_says_what_is_wrong(value, part):
     assert part in message_of(close_to, "p", value, 1.0, tolerance=0.1)
-
-
-def test_the_error_of_a_share_is_four_standard_errors():
-    assert error_of_share(0.5, 10_000) == pytest.approx(4 * (0.25 / 10_000) ** 0.5)
-    assert error_of_share(0.0, 100) > 0
 
 
 SOLUTION = """
@@ -328,49 +304,6 @@ def test_mutants_change_one_place_and_leave_the_rest():
 
 # ---------------------------------------------------------------------------- models, guides
 
-TEMPERATURE = """
-def f(sensor=None):
-    temp = pyro.sample("temp", dist.Normal(15.0, 2.0))
-    pyro.sample("sensor", dist.Normal(temp, 1.0), obs=sensor)
-"""
-TEMPERATURE_CALLS = [call(torch.tensor(18.0)), call()]
-check_temperature = checking(TEMPERATURE, lambda f: same_model(f, TEMPERATURE_CALLS))
-
-
-def temperature(prior=lambda: dist.Normal(15.0, 2.0), sensor_first=False, penalty=0.0):
-    def model(sensor=None):
-        if sensor_first:
-            sensor = pyro.sample("sensor", prior(), obs=sensor)
-            pyro.sample("temp", dist.Normal(sensor, 1.0))
-        else:
-            temp = pyro.sample("temp", prior())
-            pyro.sample("sensor", dist.Normal(temp, 1.0), obs=sensor)
-        if penalty:
-            pyro.factor("penalty", torch.tensor(penalty))
-
-    return model
-
-
-@pytest.mark.parametrize(
-    ("answer", "part"),
-    [
-        (lambda sensor=None: None, "no site named `temp`"),
-        (
-            temperature(lambda: dist.Normal(15.0, 4.0)),
-            "`temp`: Normal takes the standard deviation",
-        ),
-        (temperature(lambda: dist.Laplace(15.0, 2.0)), "has the family Laplace"),
-        (temperature(lambda: dist.Poisson(15.0)), "a continuous distribution"),
-        (temperature(sensor_first=True), "have two distributions changed places"),
-        (temperature(penalty=-1.0), "joint log-density"),
-        (3, "models and guides are functions"),
-    ],
-)
-def test_same_model_on_the_thermometer(answer, part):
-    check_temperature(temperature())
-    assert part in message_of(check_temperature, answer)
-
-
 LINEAR = """
 def f(x):
     a = pyro.param("a", torch.ones(2, 3))
@@ -421,57 +354,33 @@ def f(readings):
     check(check.reference.run()["f"])
 
 
+GUIDE = """
+def f(x=None):
+    nu_mu = pyro.param("nu_mu", torch.tensor(0.0))
+    nu_alpha = pyro.param("nu_alpha", torch.tensor(1.0), constraint=dist.constraints.positive)
+    mu = pyro.sample("mu", dist.Normal(nu_mu, 1.0))
+    return {"mu": mu, "gamma": pyro.sample("gamma", dist.Gamma(nu_alpha, 1.0))}
+"""
+check_guide = checking(GUIDE, lambda f: same_guide(f, gaussian_model, [call(torch.zeros(3))]))
+
+
 class GuideModule(PyroModule):
-    def __init__(self, **constraint):
+    def __init__(self, start=1.0, **constraint):
         super().__init__()
-        self.loc = PyroParam(torch.tensor(0.0))
-        self.scale = PyroParam(torch.tensor(1.0), **constraint)
+        self.nu_mu = PyroParam(torch.tensor(0.0))
+        self.nu_alpha = PyroParam(torch.tensor(start), **constraint)
 
-    def forward(self, sensor=None):
-        pyro.sample("temp", dist.Normal(self.loc, self.scale))
-
-
-def test_a_guide_that_is_a_module():
-    model, calls = temperature(), TEMPERATURE_CALLS[:1]
-    same_guide(GuideModule(constraint=constraints.positive), model, calls)
-    pyro.clear_param_store()
-    shown = message_of(same_guide, GuideModule(), model, calls)
-    assert "nothing keeps `scale` positive" in shown
+    def forward(self, x=None):
+        gamma = pyro.sample("gamma", dist.Gamma(self.nu_alpha, 1.0))
+        return {"gamma": gamma, "mu": pyro.sample("mu", dist.Normal(self.nu_mu, 1.0))}
 
 
-def guide_with(loc=True, gamma=dist.Gamma, constraint=constraints.positive, mu="mu", extra=False):
-    def guide(x=None):
-        nu_mu = pyro.param("nu_mu", torch.tensor(0.0)) if loc else torch.tensor(0.0)
-        pyro.sample(mu, dist.Normal(nu_mu, 1.0))
-        if gamma is None:
-            return
-        alpha = pyro.param("nu_alpha", torch.tensor(1.0), constraint=constraint) if loc else 1.0
-        pyro.sample("gamma", gamma(alpha, 1.0))
-        if extra:
-            pyro.sample("x", dist.Normal(0.0, 1.0))
-
-    return guide
-
-
-@pytest.mark.parametrize(
-    "guide", [guide_with(), AutoNormal(gaussian_model), guide_with(gamma=dist.LogNormal)]
-)
-def test_right_guides_pass(guide):
-    same_guide(guide, gaussian_model, GUIDE_CALLS)
-
-
-@pytest.mark.parametrize(
-    ("guide", "part"),
-    [
-        (guide_with(gamma=dist.Normal), "values that the model does not allow"),
-        (guide_with(loc=False), "nothing to optimise"),
-        (guide_with(constraint=constraints.real), "nothing keeps `nu_alpha` positive"),
-        (guide_with(extra=True), "samples `x`, which is observed"),
-        ("guide", "a guide is a function"),
-    ],
-)
-def test_wrong_guides_are_told_why(guide, part):
-    assert part in message_of(same_guide, guide, gaussian_model, GUIDE_CALLS)
+def test_a_guide_may_be_a_module():
+    with torch.no_grad():  # which the reader has switched off
+        check_guide(GuideModule(constraint=constraints.softplus_positive))
+    assert "Nothing keeps it positive" in message_of(check_guide, GuideModule())
+    late = GuideModule(constraint=constraints.positive, start=2.0)
+    assert "`nu_alpha` should start at 1" in message_of(check_guide, late)
 
 
 # -------------------------------------------------------------------------------- scorecard
