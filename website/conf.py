@@ -26,7 +26,7 @@ NOTEBOOKS = {
     build.solution_path(source).relative_to(ROOT).with_suffix("").as_posix(): source
     for source in build.sources(ROOT)
 }
-GUIDES = ["INSTRUCTORS", "grading/README", "CONTRIBUTING", "data/README"]
+GUIDES = ["INSTRUCTORS", "KIT", "grading/README", "CONTRIBUTING", "data/README"]
 
 project = "Probabilistic models with deep neural networks, in Pyro"
 author = copyright = "the authors of the course"
