@@ -9,6 +9,7 @@ from typing import Any
 
 import pyro
 import torch
+from pyro import poutine
 from pyro.distributions import constraints
 from torch import Tensor
 from torch.distributions import transform_to
@@ -56,7 +57,7 @@ def _parameters(model: Callable, c: Call) -> tuple[dict[str, tuple], Exception |
     error = None
     try:
         with pyro.validation_enabled(False):
-            model(*c.args, **c.kwargs)
+            poutine.block(model)(*c.args, **c.kwargs)  # Pyro warns outside of inference
     except (RuntimeError, ValueError) as stopped:
         error = stopped
     store = pyro.get_param_store()

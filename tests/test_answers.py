@@ -230,6 +230,7 @@ def test_a_right_answer_passes(case, capsys):
     assert capsys.readouterr().out.startswith(f"✓ {case.exercise.title}")
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", EXERCISES)
 def test_the_solution_passes_and_a_blank_is_told_so(name, capsys):
     exercise = EXERCISES[name]

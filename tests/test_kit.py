@@ -22,7 +22,7 @@ BY_NUMBERS = {s.parent.name[-1] + s.stem[0]: s for s in SOURCES.values()}  # "12
 # What the first cells say under *Before*, and the notebooks that this means.
 BEFORE = {
     "11": ("nothing but Python", ""),
-    "12": ("Day 1, notebook 1.", "11"),
+    "12": ("*Probability distributions*. You need", "11"),
     "13": ("*Probability distributions* and *Probabilistic models*", "11 12"),
     "14": ("Day 1, notebooks 1 to 3", "11 12 13"),
     "21": ("Day 1. You need", "11 12 13 14"),
