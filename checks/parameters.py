@@ -93,12 +93,22 @@ def _compare_bounds(name: str, mine: tuple[float, float], theirs: tuple[float, f
         )
 
 
+def _moves(value: Tensor, argument: Tensor) -> bool:
+    """Whether a step of the optimiser in a parameter would move an argument of the function."""
+    before = argument.detach().clone()
+    with torch.no_grad():
+        value.add_(1.0)
+        moved = not torch.equal(argument, before)
+        value.sub_(1.0)
+    return moved
+
+
 def _compare_start(
     name: str, value: Tensor, start: Tensor, again: Tensor, arguments: Mapping[str, Any]
 ) -> None:
     tensors = {key: argument for key, argument in arguments.items() if isinstance(argument, Tensor)}
     for key, argument in tensors.items():
-        if value.untyped_storage().data_ptr() == argument.untyped_storage().data_ptr():
+        if _moves(value, argument):
             fail(
                 f"`{name}` and the argument `{key}` are the same tensor: the fit would move both.",
                 f"Give pyro.param a copy: `{key}.clone()`.",

@@ -9,7 +9,6 @@ import torch
 from pyro import poutine
 from torch import Tensor, nn
 from torch.nn.functional import softplus
-from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from checks.engine import (
     Call,
@@ -62,12 +61,13 @@ def decoder(answer: Any) -> None:
     if any(layer.bias is None for layer in linear):
         fail("a linear layer has no bias: leave `bias` as it is.")
     z = 3 * torch.randn(40, 3)
-    weights = parameters_to_vector(made.parameters()).detach()
+    weights = [parameter.detach() for parameter in made.parameters()]
 
     def with_these_weights(network: Callable) -> Callable:
         def run(z: Tensor) -> Tensor:
             layers = network(3, 11, 7)
-            vector_to_parameters(weights, layers.parameters())
+            for own, given in zip(layers.parameters(), weights, strict=True):
+                own.data.copy_(given)
             return layers(z)
 
         return run
