@@ -210,7 +210,7 @@ def distortion_and_rate(answer: Any) -> None:
 def importance_weighted(answer: Any) -> None:
     calls = [call(2 * torch.randn(K, n) - 3, torch.randn(K, n) - 1) for K, n in ((7, 4), (12, 3))]
     levels = torch.tensor([-1000.0, -3000.0])  # two images, the second much less probable
-    tiny = call(levels + 2 * torch.randn(8, 2).double(), torch.randn(8, 2).double())
+    tiny = call(levels + 2 * torch.randn(8, 2), torch.randn(8, 2))
     infinite = (
         "right for large weights; for tiny ones, as images have, the result is infinite.",
         "e^-140 is 0 in single precision, and beyond e^-745 in double, too.",

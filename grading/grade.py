@@ -60,7 +60,9 @@ def put_in_order(folder: Path, released: dict[str, NotebookNode]) -> dict[str, s
     """
     problems = {}
     for path in sorted(folder.rglob("*")):
-        if not path.is_file() or path.name == "timestamp.txt" or path.parent.name[0] == ".":
+        inside = path.relative_to(folder).parts  # hidden: of Jupyter, or of an archive from a Mac
+        hidden = any(part.startswith((".", "__MACOSX")) for part in inside)
+        if hidden or not path.is_file() or path.name == "timestamp.txt":
             continue
         if path.suffix != ".ipynb":
             problems[path.name] = "is no notebook, or none to grade"
@@ -91,12 +93,17 @@ def autograde(day: str, student: str, notebook: str = "*", *, force: bool) -> st
     return "" if done["success"] else f"{done.get('log', '')}\n{done['error']}"
 
 
+def is_newer(submitted: Path, graded: Path) -> bool:
+    return not graded.exists() or submitted.stat().st_mtime > graded.stat().st_mtime
+
+
 def grade(day: str, student: str, force: bool = False) -> list[Line]:
     """Grade all that a student handed in; a notebook that fails costs no other its points."""
     folder, graded = (HERE / step / student / day for step in ("submitted", "autograded"))
     released = released_on(day)
     problems = put_in_order(folder, released) if folder.is_dir() else {}
     names = [name for name in released if (folder / f"{name}.ipynb").exists()]
+    force |= any(is_newer(*(of / f"{name}.ipynb" for of in (folder, graded))) for name in names)
     logs = {}
     if names and autograde(day, student, force=force):
         logs = {name: autograde(day, student, name, force=force) for name in names}

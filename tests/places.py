@@ -27,3 +27,10 @@ def place(path: Path, text: str) -> str:
     """Where a text stands first; the file alone if it is not there."""
     name = path.relative_to(ROOT).as_posix()
     return next((place for place, _ in find(re.escape(text), path)), name)
+
+
+def stated_minutes(source: Path) -> int:
+    """The minutes in class that the first cell of a notebook states."""
+    found = re.search(r"\*\*Time:\*\* (\d+) minutes in class", source.read_text("utf-8"))
+    assert found, f"{place(source, '**Time:**')}: “**Time:** N minutes in class.”, it should say"
+    return int(found[1])

@@ -30,7 +30,7 @@ from utils import start
 
 NAME, BRANCH = "some-body/a.course", "spring/2026"
 EMPTY = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # what git calls a tree without files
-NOT_COPIED = (".git", ".venv", "build", "__pycache__", ".*_cache", "MNIST", "source", "release")
+NOT_COPIED = (".git", ".venv", "build", "__pycache__", ".*_cache", "source", "release")
 
 
 def git(*arguments: str | Path) -> str:
@@ -192,6 +192,16 @@ def test_a_students_notebook_runs_twice(github, opened, content, monkeypatch):
     expected = [f"{course}/utils", str(content), False, 1]
     assert ast.literal_eval(first[5].outputs[0].text) == expected
     assert git("-C", course, "status", "--porcelain", "--ignored", ":!*__pycache__") == ""
+
+
+def test_students_get_all_that_their_notebooks_read(fork):
+    branch = set(git("-C", fork, "ls-tree", "-r", "--name-only", BRANCH).splitlines())
+    sums = (fork / "data" / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
+    expected = {f"data/{line.split()[1]}" for line in sums}
+    expected |= {build.student_path(s).relative_to(fork).as_posix() for s in build.sources(fork)}
+    expected |= {p.relative_to(fork).as_posix() for p in fork.glob("utils/*") if p.is_file()}
+    expected |= {p.relative_to(fork).as_posix() for p in fork.glob("checks/**/*.t*") if p.is_file()}
+    assert expected <= branch
 
 
 def test_students_get_no_solution(fork):

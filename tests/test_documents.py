@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from tests.places import find, place
+from tests.places import find, place, stated_minutes
 from tools import build
 
 LINK = r"(!?)\[([^\]]*)\]\(([^)\s]+)\)"
@@ -55,12 +55,12 @@ def test_every_picture_has_words_for_those_who_do_not_see_it(root):
 @pytest.mark.ours
 @pytest.mark.parametrize("source", build.sources(), ids=lambda source: source.stem)
 def test_the_table_lists_every_notebook_with_its_time(root, source):
-    minutes = re.search(r"\*\*Time:\*\* (\d+) minutes", build.read_source(source).cells[0].source)
+    minutes = str(stated_minutes(source))
     target = build.student_path(source).relative_to(root).as_posix()
     rows = list(find(rf"^.*\]\({target}\).* \| (\w+) min \|$", root / "README.md"))
     table = rows[0].place if rows else place(root / "README.md", "| notebook |")
-    assert [row[1] for _, row in rows] == [minutes[1]], (
-        f"{table}: one row, with {minutes[1]} min, belongs to {target}"
+    assert [row[1] for _, row in rows] == [minutes], (
+        f"{table}: one row, with {minutes} min, belongs to {target}"
     )
 
 

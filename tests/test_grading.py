@@ -316,6 +316,10 @@ def files_of_some(course: Path) -> dict[str, dict[str, bytes]]:
         "half": {"2_graded.ipynb": two},
         "Windows": {"1_graded.ipynb": one.replace(b"\n", b"\r\n"), "2_graded.ipynb": two},
         "Zoë Ω": {"1_graded.ipynb": one, "2_graded.ipynb": two},
+        "a Mac": {
+            **{"1_graded.ipynb": one, "2_graded.ipynb": two, ".DS_Store": b"x"},
+            **{"__MACOSX/._1_graded.ipynb": b"x", "._2_graded.ipynb": b"x"},
+        },
     }
 
 
@@ -378,6 +382,7 @@ def test_one_bad_cell_costs_at_most_its_own_exercise(course, report, student):
         ("nobody", {"1_graded": "not handed in", "2_graded": "not handed in"}),
         ("Windows", {}),
         ("Zoë Ω", {}),
+        ("a Mac", {}),
     ],
 )
 def test_what_cannot_be_graded_is_named(report, student, remarks):
@@ -396,12 +401,39 @@ def test_feedback_and_a_second_run_work(course, report):
     assert "This cell was left out, for it ends Python" in page.read_text(encoding="utf-8")
     before = {path: path.stat().st_mtime_ns for path in page.parents[3].glob("autograded/*/*/*")}
     again = [sys.executable, "grade.py", "Day1", "--student=half"]
+    lines = ["half  1_graded  -  not handed in", "half  2_graded  6 of 6  "]
     done = subprocess.run(again, cwd=course / "grading", capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == [
-        "half  1_graded  -  not handed in",
-        "half  2_graded  6 of 6  ",
-    ]
+    assert done.stdout.splitlines() == lines
     assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_what_is_handed_in_later_is_graded(course, report):
+    """A notebook that was missing, and a better version of one that was there."""
+    folder = course / "grading" / "submitted" / "half" / "Day1"
+    for name in NOTEBOOKS:
+        notebook = right(course, name)
+        body(4, "return 5")(notebook)
+        nbformat.write(notebook, folder / f"{name}.ipynb")
+    again = [sys.executable, "grade.py", "Day1", "--student=half"]
+    done = subprocess.run(again, cwd=course / "grading", capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [f"half  {name}  4 of 6  " for name in NOTEBOOKS]
+
+
+def test_what_was_released_stays_when_nbgrader_refuses(course, report, monkeypatch):
+    """As it does when something was handed in: here a notebook is new."""
+    monkeypatch.setenv("HOME", str(course / "home"))
+    monkeypatch.setattr(build, "run", lambda notebook, folder: None)
+    new, release = (
+        build.sources(course)[0].with_name("3_new_solution.py"),
+        course / "grading/release",
+    )
+    new.write_bytes(build.sources(course)[0].read_bytes())
+    build.build(new, root=course)
+    before = {path: path.read_bytes() for path in release.rglob("*.ipynb")}
+    with pytest.raises(build.BuildError, match="Once something was handed in"):
+        hand_out.make_assignments(course)
+    assert {path: path.read_bytes() for path in release.rglob("*.ipynb")} == before
+    new.unlink()
 
 
 def test_an_archive_of_a_learning_platform_is_collected(course):

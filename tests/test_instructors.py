@@ -21,7 +21,7 @@ import checks.engine
 import checks.models
 import checks.parameters
 import checks.reference
-from tests.places import place
+from tests.places import place, stated_minutes
 from tools import build
 
 pytestmark = pytest.mark.ours
@@ -82,10 +82,6 @@ def table(part: str, first_heading: str) -> list[list[str]]:
 @functools.cache
 def text_of(source: Path) -> str:
     return "\n".join(cell.source for cell in build.read_source(source).cells)
-
-
-def minutes_of(source: Path) -> int:
-    return int(re.search(r"\*\*Time:\*\* (\d+) minutes", text_of(source))[1])
 
 
 def exercises_of(text: str) -> dict[str, int]:
@@ -264,8 +260,10 @@ def test_the_plan_is_the_sum_of_its_parts():
         for _, what, minutes in day:
             for link in links(what):
                 notebooks[link] += minutes
-    stated = {build.student_path(s).relative_to(ROOT).as_posix(): minutes_of(s) for s in SOURCES}
-    assert notebooks == stated
+    paths = [build.student_path(source).relative_to(ROOT).as_posix() for source in SOURCES]
+    stated = dict(zip(paths, map(stated_minutes, SOURCES), strict=True))
+    where = place(GUIDE, f"## {PLAN}")
+    assert notebooks == stated, f"{where}: notebooks have the minutes of their first cells"
 
 
 @pytest.mark.parametrize("day", [0, 1])

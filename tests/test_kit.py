@@ -12,8 +12,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.test_instructors import ROOT, chapter, links, minutes_of, plan, table, text_of
+from tests.places import stated_minutes
+from tests.test_instructors import ROOT, chapter, links, plan, table, text_of
 from tools import build
+
+pytestmark = pytest.mark.ours
 
 KIT = (ROOT / "KIT.md").read_text(encoding="utf-8")
 SOURCES = {build.student_path(s).relative_to(ROOT).as_posix(): s for s in build.sources()}
@@ -124,7 +127,7 @@ def test_shorter_plans_add_up_and_keep_the_order():
         for notebook in taught:
             assert set(BEFORE[notebook][1].split()) <= set(known), (name, notebook)
             known.append(notebook)
-        in_class = sum(minutes_of(BY_NUMBERS[n]) for n in taught)
+        in_class = sum(stated_minutes(BY_NUMBERS[n]) for n in taught)
         in_talks = sum(talks[n] for n in taught)
         length = clock(ends) - clock(begins)
         assert [*map(int, minutes)] == [in_class, in_talks, length - in_class - in_talks]

@@ -13,7 +13,7 @@ import nbformat
 import pytest
 
 from checks.crashes import BLANK
-from tests.places import find, place
+from tests.places import find, place, stated_minutes
 from tools import build
 
 ROOT = build.ROOT
@@ -139,12 +139,6 @@ def part(cells: list[nbformat.NotebookNode]) -> Part:
     lines = sum(bool(line.strip()) for cell in code for line in cell.source.splitlines())
     exercises = re.findall(r"^### ✏️ .*?\((\d+) min\)$", text, re.M)
     return Part(len(text.split()), lines, len(exercises), sum(map(int, exercises)))
-
-
-def stated_minutes(source) -> int:
-    found = re.search(r"\*\*Time:\*\* (\d+) minutes in class", source.read_text("utf-8"))
-    assert found, f"{place(source, '**Time:**')}: “**Time:** N minutes in class.”, it should say"
-    return int(found[1])
 
 
 def class_and_home(source) -> tuple[Part, Part]:

@@ -352,19 +352,21 @@ def publication(root: Path = ROOT) -> Publication:
 
 def branch_with(path: Path, root: Path = ROOT) -> str:
     """The branch on which a notebook is opened: solutions are on one that students do not see."""
-    published = publication(root)
-    return published.branch if path.is_relative_to(root / "solutions") else published.students
+    _, branch, students = publication(root)
+    return branch if path.is_relative_to(root / "solutions") else students
 
 
 def places_to_open(path: Path, root: Path = ROOT) -> dict[str, str]:
     """Where a published notebook can be opened: name -> address; none if it is not published."""
     name, branch = publication(root).name, branch_with(path, root)
-    place = path.relative_to(root).as_posix()
-    places = {"Colab": f"colab.research.google.com/github/{name}/blob/{branch}/{quote(place)}"}
+    if not name:
+        return {}
+    file = quote(path.relative_to(root).as_posix())
+    places = {"Colab": f"https://colab.research.google.com/github/{name}/blob/{branch}/{file}"}
     if path.parent.name in FITS_BINDER:
-        where = f"{quote(branch, safe='')}?labpath={quote(place, safe='')}"
-        places["Binder"] = f"mybinder.org/v2/gh/{name}/{where}"
-    return {place: f"https://{address}" for place, address in places.items() if name}
+        branch, file = quote(branch, safe=""), file.replace("/", "%2F")
+        places["Binder"] = f"https://mybinder.org/v2/gh/{name}/{branch}?labpath={file}"
+    return places
 
 
 def published(notebook: NotebookNode, path: Path, root: Path = ROOT) -> NotebookNode:

@@ -26,7 +26,7 @@ from tools import build
 from tools.build import ROOT, BuildError
 
 HANDED_OUT = ("utils", "checks", "data", ".binder", "requirements.txt", "LICENSE")
-NOT_HANDED_OUT = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", "MNIST", "*.tmp")
+NOT_HANDED_OUT = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", "*.tmp")
 
 
 def sources_in_step(root: Path) -> list[Path]:
@@ -106,8 +106,8 @@ def make_assignments(root: Path = ROOT) -> None:
     """Give nbgrader the solutions, and have it make each day's release: the student notebooks.
 
     Raises:
-        BuildError: a solution is out of step with its source; nothing is written then.
-        subprocess.CalledProcessError: nbgrader refuses; it has said why.
+        BuildError: a solution is out of step with its source; nothing is written then. Or nbgrader
+            refuses, and has said why; what it released before stays.
     """
     sources = sources_in_step(root)
     for source in sources:
@@ -117,7 +117,18 @@ def make_assignments(root: Path = ROOT) -> None:
         build.write(copied, nbformat.writes(notebook).encode())
     for day in sorted({source.parent.name for source in sources}):
         command = [sys.executable, "-m", "nbgrader", "generate_assignment", day, "--force"]
-        subprocess.run(command, cwd=root / "grading", check=True)
+        release = root / "grading" / "release" / day
+        with tempfile.TemporaryDirectory() as scratch:  # nbgrader deletes it, and then refuses
+            kept = Path(scratch) / day
+            if release.is_dir():
+                shutil.copytree(release, kept)
+            if subprocess.run(command, cwd=root / "grading").returncode:
+                if kept.is_dir():
+                    shutil.copytree(kept, release, dirs_exist_ok=True)
+                raise BuildError(
+                    f"nbgrader has not taken {day} anew, see above. Once something was handed in, "
+                    "it takes no notebook or exercise more or less; what was released stays."
+                )
 
 
 def make_catch_up(name: str, exercise: int, root: Path = ROOT) -> Path:

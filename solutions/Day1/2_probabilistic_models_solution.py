@@ -487,9 +487,9 @@ readings = torch.tensor(
 plotting.draw_model(days_model, 10, readings)
 
 # %% [markdown]
-# The box is the plate. From now on `AutoNormal(model)` reads the model and writes a guide
-# like your first one itself: for each unobserved quantity a normal with a mean and a scale of its
-# own. And the loop of section 3.3 is `inference.fit`. Here is the whole recipe; it prints the ELBO at the
+# The box is the plate. From now on `AutoNormal(model)` reads the model, and itself writes a guide
+# like your first one: for each unobserved quantity a normal with a mean and a scale of its own. And
+# the loop of section 3.3 is `inference.fit`. Here is the whole recipe; it prints the ELBO at the
 # end and a hundred steps before, which should be the same:
 
 # %%

@@ -55,6 +55,7 @@ from utils.data import load_gap, load_gap_posterior, load_mnist
 from utils.scorecard import make_scorecard, show_scorecard
 
 pyro.set_rng_seed(SEED)
+torch.set_num_threads(1)  # for small matrices faster than two
 
 # %% [markdown]
 # ## 1. One line, too sure

@@ -832,10 +832,11 @@ plotting.image_grid(
 
 # %% [markdown]
 # On the left amortisation at work: one pass of the encoder, and its guide overlaps the posterior.
-# In the middle the encoder has put the image in the wrong place. On the right is what is left of
-# the gap with a guide for this image: with most seeds an exact posterior that no normal
-# distribution with its axes along the coordinates can match. If that gap is many nats, this guide,
-# too, is in the wrong place, and most of the posterior lies outside the picture.
+# In the middle the encoder has put the image in the wrong place. On the right is the image that its
+# own guide fits worst: with most seeds its exact posterior has a shape that no normal distribution
+# with its axes along the coordinates can match. Compare the two gaps: if the encoder's is smaller,
+# the fit has stopped at a guide that is not the best one. If its own is many nats, that guide, too, is
+# in the wrong place, and most of the posterior lies outside the picture.
 #
 # ### A.3 Dimensions that are not used
 #
