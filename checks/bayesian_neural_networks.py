@@ -77,8 +77,8 @@ def accept(answer: Any) -> None:
     def in_numbers(answer: Callable) -> Callable:
         return lambda *given: [torch.as_tensor(value).float() for value in answer(*given)]
 
-    never = torch.full_like(u, 2.0)  # so that no rounding decides
-    tiny = call(log_p - 400, momentum, new_log_p - 400, new_momentum, never)
+    always = torch.zeros_like(u)  # so that no rounding decides
+    tiny = call(log_p - 400, momentum, new_log_p - 400, new_momentum, always)
     rounded = (
         "right, but densities of many data are so small that a computer rounds them to 0: 0 / 0.",
         "Exponentiate the *difference* of the logarithms.",
