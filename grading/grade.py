@@ -27,6 +27,7 @@ from traitlets.config import PyFileConfigLoader
 
 HERE = Path(__file__).parent
 ENOUGH = 5  # cells by which a notebook is known again
+NBGRADERS_OWN = ("timestamp.txt", "submission_secret.txt")
 
 
 class Line(NamedTuple):
@@ -62,7 +63,7 @@ def put_in_order(folder: Path, released: dict[str, NotebookNode]) -> dict[str, s
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder).parts  # hidden: of Jupyter, or of an archive from a Mac
         hidden = any(part.startswith((".", "__MACOSX")) for part in inside)
-        if hidden or not path.is_file() or path.name == "timestamp.txt":
+        if hidden or not path.is_file() or path.name in NBGRADERS_OWN:
             continue
         if path.suffix != ".ipynb":
             problems[path.name] = "is no notebook, or none to grade"

@@ -1,6 +1,7 @@
 # How nbgrader grades this course: see README.md beside this file.
 import os
 import sys
+import warnings
 from pathlib import Path
 
 # nbgrader calls `alembic`, which lies beside it, even where the environment is not activated.
@@ -27,6 +28,10 @@ c.LockCells.lock_readonly_cells = False
 # The slowest cell of a solution takes a minute on two cores; an endless loop is stopped here.
 c.Execute.timeout = 600
 c.Execute.shutdown_kernel = "immediate"
+
+# `make grades` prints its report, and no kernel's remark on its connection or the database's.
+c.Execute.extra_arguments = ["--log-level=ERROR"]
+warnings.filterwarnings("ignore", module=r"nbgrader\.api")
 
 # However a notebook was edited: what is missing is put back, and one bad cell costs no other.
 sys.path.insert(0, str(Path(__file__).parent))

@@ -313,7 +313,7 @@ def files_of_some(course: Path) -> dict[str, dict[str, bytes]]:
         "no cells": {"1_graded.ipynb": b'{"nbformat": 4}', "2_graded.ipynb": two},
         "a document": {"answers.docx": b"PK", "2_graded.ipynb": two},
         "another notebook": {"1_graded.ipynb": other, "2_graded.ipynb": two},
-        "half": {"2_graded.ipynb": two},
+        "half": {"2_graded.ipynb": two, "timestamp.txt": b"", "submission_secret.txt": b"a"},
         "Windows": {"1_graded.ipynb": one.replace(b"\n", b"\r\n"), "2_graded.ipynb": two},
         "Zoë Ω": {"1_graded.ipynb": one, "2_graded.ipynb": two},
         "a Mac": {
