@@ -15,7 +15,7 @@ c.CourseDirectory.course_id = "pyro"
 # `python grading/grade.py` has a day's notebooks put in order first. From an archive of a learning
 # platform, "Jane Roe_12345_assignsubmission_file_/1_probability_distributions.ipynb" is collected.
 c.FileNameCollectorPlugin.named_regexp = (
-    r".*/(?P<student_id>[^/]+?)_\d+_assignsubmission_file_/?(?P<file_id>.+)"
+    r".*/(?P<student_id>[^/]+?)_\d+_assignsubmission_file[_/]+(?P<file_id>.+)"
 )
 
 # Students see the stubs of the course's own notebooks, which the checks recognise as blank, and may
