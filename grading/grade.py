@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import argparse
 import csv
-import functools
-import itertools
 import os
 import sys
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import NamedTuple
 
 import nbformat
-from hooks import marks, words
+from hooks import digest, marks, words
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook
 from nbgrader.apps import NbGraderAPI
@@ -37,7 +35,13 @@ class Line(NamedTuple):
     notebook: str
     points: float | None = None
     of: float | None = None
+    wrong: str = ""
     remark: str = ""
+
+    def __str__(self) -> str:
+        points = "-" if self.points is None else f"{self.points:g} of {self.of:g}"
+        wrong = f"wrong: {self.wrong}" if self.wrong else ""
+        return "  ".join(filter(None, [self.student, self.notebook, points, wrong, self.remark]))
 
 
 def known_by(notebook: NotebookNode) -> set[str]:
@@ -94,8 +98,11 @@ def autograde(day: str, student: str, notebook: str = "*", *, force: bool) -> st
     return "" if done["success"] else f"{done.get('log', '')}\n{done['error']}"
 
 
-def is_newer(submitted: Path, graded: Path) -> bool:
-    return not graded.exists() or submitted.stat().st_mtime > graded.stat().st_mtime
+def is_graded(submitted: Path, graded: Path) -> bool:
+    """Whether what was graded is this file, as it is now."""
+    if not graded.exists():
+        return False
+    return nbformat.read(graded, as_version=4).metadata.get("submitted") == digest(submitted)
 
 
 def grade(day: str, student: str, force: bool = False) -> list[Line]:
@@ -104,7 +111,8 @@ def grade(day: str, student: str, force: bool = False) -> list[Line]:
     released = released_on(day)
     problems = put_in_order(folder, released) if folder.is_dir() else {}
     names = [name for name in released if (folder / f"{name}.ipynb").exists()]
-    force |= any(is_newer(*(of / f"{name}.ipynb" for of in (folder, graded))) for name in names)
+    files = [f"{name}.ipynb" for name in names]
+    force |= not all(is_graded(folder / file, graded / file) for file in files)
     logs = {}
     if names and autograde(day, student, force=force):
         logs = {name: autograde(day, student, name, force=force) for name in names}
@@ -121,11 +129,26 @@ def grade(day: str, student: str, force: bool = False) -> list[Line]:
                 marked = book.find_submission_notebook(name, day, student)
                 notebook = nbformat.read(graded / f"{name}.ipynb", as_version=4)
                 remark = "; ".join(notebook.metadata.get("restored", []))
-                lines.append(Line(student, name, marked.score, marked.max_score, remark))
+                grades = marked.grades
+                wrong = [g.name.removeprefix("check_") for g in grades if g.score < g.max_score]
+                points = marked.score, marked.max_score
+                lines.append(Line(student, name, *points, ", ".join(wrong), remark))
             else:
                 why = "NOT GRADED: see this student's other files" if problems else "not handed in"
                 lines.append(Line(student, name, remark=why))
     return lines + [Line(student, name, remark=f"FILE: {why}") for name, why in problems.items()]
+
+
+def write_report(path: Path, lines: list[Line]) -> None:
+    """Write the lines of some students, or of all; those of others stay."""
+    others = []
+    if path.exists():
+        with path.open(newline="", encoding="utf-8") as file:
+            graded = {line.student for line in lines}
+            others = [line for line in [*csv.reader(file)][1:] if line[0] not in graded]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        rows = sorted([*others, *lines], key=lambda line: line[0])
+        csv.writer(file).writerows([Line._fields, *rows])
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -148,13 +171,11 @@ def main(argv: list[str] | None = None) -> int:
     os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // options.jobs))
     lines = []
     with ProcessPoolExecutor(options.jobs) as pool:
-        todo = functools.partial(grade, options.day, force=options.force)
-        for line in itertools.chain.from_iterable(pool.map(todo, sorted(students))):
-            lines.append(line)
-            points = "-" if line.points is None else f"{line.points:g} of {line.of:g}"
-            print(line.student, line.notebook, points, line.remark, sep="  ", flush=True)
-    with (HERE / f"report_{options.day}.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([Line._fields, *lines])
+        todo = [pool.submit(grade, options.day, who, options.force) for who in sorted(students)]
+        for done in as_completed(todo):
+            lines += done.result()
+            print(*done.result(), sep="\n", flush=True)
+    write_report(HERE / f"report_{options.day}.csv", lines)
     return int(any(line.remark.startswith("NOT GRADED") for line in lines))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import resource
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,6 @@ from nbgrader.preprocessors import Execute, NbGraderPreprocessor
 from traitlets import Integer
 
 Resources = dict[str, Any]
-LEFT_OUT = "left out, for it ends Python, never ends, or fills the memory"
 TOO_MUCH_MEMORY = ("MemoryError", "allocate memory", "out of memory", "OutOfMemoryError")
 
 
@@ -34,18 +34,24 @@ def words(cell: NotebookNode) -> str:
     return "" if "raise NotImplementedError" in cell.source else " ".join(cell.source.split())
 
 
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 class Restore(NbGraderPreprocessor):
     """Give a submission what the released notebook has: nbgrader's metadata, and missing code.
 
     Of a cell that was copied or split all pieces stay, and the last one counts; a cell that was
     deleted comes back in its place, an answer as an empty cell. The notebook's metadata
-    say what was done, as `restored`.
+    say what was done, as `restored`, and which file was graded, as `submitted`.
     """
 
     def preprocess(self, nb: NotebookNode, resources: Resources) -> tuple[NotebookNode, Resources]:
         told = resources["nbgrader"]
-        path = Path("release", told["assignment"], f"{told['notebook']}.ipynb")
+        name = f"{told['notebook']}.ipynb"
+        path = Path("release", told["assignment"], name)
         released, notes = nbformat.read(path, as_version=4).cells, []
+        submitted = digest(Path("submitted", told["student"], told["assignment"], name))
         cells = []
         for cell in nb.cells:  # anew, for other editors leave odd fields in them
             new = new_code_cell if cell.cell_type == "code" else new_markdown_cell
@@ -68,7 +74,14 @@ class Restore(NbGraderPreprocessor):
                 notes.append(f"{name or 'a cell of code'}: was missing")
             if name:
                 following.metadata = model.metadata
-        return new_notebook(cells=order, metadata={"restored": notes[::-1]}), resources
+        metadata = {"restored": notes[::-1], "submitted": submitted}
+        return new_notebook(cells=order, metadata=metadata), resources
+
+
+def note_on(notebook: NotebookNode, index: int, what: str) -> None:
+    """For the report: what became of a cell."""
+    name = nbgrader_data(notebook.cells[index]).get("grade_id") or f"cell {index + 1}"
+    notebook.metadata.setdefault("restored", []).append(f"{name}: {what}")
 
 
 class ExecuteAll(Execute):
@@ -87,9 +100,9 @@ class ExecuteAll(Execute):
             except (DeadKernelError, CellTimeoutError) as error:
                 if self.current is None or self.current in self.fatal:
                     raise
-                self.fatal[self.current] = str(error)
-                note = f"cell {self.current + 1}: {LEFT_OUT}"
-                nb.metadata.setdefault("restored", []).append(note)
+                reason = "it never ends" if isinstance(error, CellTimeoutError) else str(error)
+                self.fatal[self.current] = f"left out: {reason}"
+                note_on(nb, self.current, self.fatal[self.current])
 
     def start_new_kernel(self, **settings: Any) -> None:
         super().start_new_kernel(**settings)
@@ -103,15 +116,18 @@ class ExecuteAll(Execute):
         if index not in self.fatal:
             self.current = index
             return super().preprocess_cell(cell, resources, index)
-        message = [f"This cell was {LEFT_OUT}.\n{self.fatal[index]}"]
-        cell.outputs = [new_output("error", ename="LeftOut", evalue=LEFT_OUT, traceback=message)]
+        reason = self.fatal[index]
+        message = [f"This cell was {reason}"]
+        cell.outputs = [new_output("error", ename="LeftOut", evalue=reason, traceback=message)]
         return cell, resources
 
     def on_cell_executed(self, **told: Any) -> None:
         super().on_cell_executed(**told)
         reply = told["execute_reply"]["content"]
         problem = f"{reply.get('ename', '')}: {reply.get('evalue', '')}"
-        asks = [payload.get("source") for payload in reply.get("payload", [])]
-        too_much = any(words in problem for words in TOO_MUCH_MEMORY)
-        if "ask_exit" in asks or too_much:
-            raise DeadKernelError("exit()" if "ask_exit" in asks else problem)
+        if reply.get("ename") == "CellTimeoutError":  # interrupted, and Python goes on
+            note_on(self.nb, told["cell_index"], f"stopped after {self.timeout} s")
+        if "ask_exit" in [payload.get("source") for payload in reply.get("payload", [])]:
+            raise DeadKernelError("exit()")
+        if any(words in problem for words in TOO_MUCH_MEMORY):
+            raise DeadKernelError(problem)

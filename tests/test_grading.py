@@ -342,7 +342,11 @@ def report(course) -> dict[tuple[str, str], dict[str, str]]:
     env = dict(os.environ, HOME=str(course / "home"))
     done = subprocess.run(command, cwd=grading, env=env, capture_output=True, text=True)
     assert done.returncode == 1, done.stderr  # some could not be graded
-    with (grading / "report_Day1.csv").open(encoding="utf-8", newline="") as file:
+    return read_report(course)
+
+
+def read_report(course: Path) -> dict[tuple[str, str], dict[str, str]]:
+    with (course / "grading" / "report_Day1.csv").open(encoding="utf-8", newline="") as file:
         return {(line["student"], line["notebook"]): line for line in csv.DictReader(file)}
 
 
@@ -356,6 +360,7 @@ def marks(course: Path, student: str) -> dict[str, float]:
 def test_one_bad_cell_costs_at_most_its_own_exercise(course, report, student):
     expected = FULL | dict.fromkeys(LOST[student][1], 0)
     assert marks(course, student) == expected, report[student, "1_graded"]
+    assert set(filter(None, report[student, "1_graded"]["wrong"].split(", "))) == LOST[student][1]
     assert float(report[student, "1_graded"]["points"]) == sum(expected.values())
     assert float(report[student, "2_graded"]["points"]) == 6
 
@@ -394,17 +399,34 @@ def test_what_cannot_be_graded_is_named(report, student, remarks):
         assert line["points"] == ("" if name in remarks else "6.0")
 
 
+@pytest.mark.parametrize(
+    ("student", "remark"),
+    [
+        ("exit()", "exercise_2: left out: exit()"),
+        ("the kernel ended", "exercise_2: left out: Kernel died"),
+        ("out of memory", "exercise_2: left out: MemoryError"),
+        ("an endless loop", "exercise_2: stopped after 4 s"),
+        ("an endless loop that cannot be stopped", "exercise_2: stopped after 4 s"),
+        ("a check copied", "check_2: the last of 2 cells counts"),
+        ("an answer deleted", "exercise_2: was missing"),
+    ],
+)
+def test_what_became_of_a_cell_is_in_the_report(report, student, remark):
+    assert remark in report[student, "1_graded"]["remark"]
+
+
 def test_feedback_and_a_second_run_work(course, report):
     command = [sys.executable, "-m", "nbgrader", "generate_feedback", "Day1", "--student=exit()"]
     subprocess.run(command, cwd=course / "grading", check=True, capture_output=True)
     page = course / "grading" / "feedback" / "exit()" / "Day1" / "1_graded.html"
-    assert "This cell was left out, for it ends Python" in page.read_text(encoding="utf-8")
+    assert "This cell was left out: exit()" in page.read_text(encoding="utf-8")
     before = {path: path.stat().st_mtime_ns for path in page.parents[3].glob("autograded/*/*/*")}
     again = [sys.executable, "grade.py", "Day1", "--student=half"]
-    lines = ["half  1_graded  -  not handed in", "half  2_graded  6 of 6  "]
+    lines = ["half  1_graded  -  not handed in", "half  2_graded  6 of 6"]
     done = subprocess.run(again, cwd=course / "grading", capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == lines
     assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert read_report(course) == report
 
 
 def test_what_is_handed_in_later_is_graded(course, report):
@@ -416,7 +438,7 @@ def test_what_is_handed_in_later_is_graded(course, report):
         nbformat.write(notebook, folder / f"{name}.ipynb")
     again = [sys.executable, "grade.py", "Day1", "--student=half"]
     done = subprocess.run(again, cwd=course / "grading", capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == [f"half  {name}  4 of 6  " for name in NOTEBOOKS]
+    assert done.stdout.splitlines() == [f"half  {name}  4 of 6  wrong: 4" for name in NOTEBOOKS]
 
 
 def test_what_was_released_stays_when_nbgrader_refuses(course, report, monkeypatch):
