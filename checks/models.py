@@ -181,15 +181,6 @@ def _reject_own_seed(answer: Callable, c: Call) -> None:
         )
 
 
-def _parameter_sites(trace: Trace) -> dict[str, Tensor]:
-    """The parameters of a model itself, without the weights of modules that it registers."""
-    return {
-        name: site["value"]
-        for name, site in trace.nodes.items()
-        if site["type"] == "param" and "$$$" not in name
-    }
-
-
 def _compare_returned(mine: Trace, theirs: Trace, c: Call) -> None:
     """Fail unless the draws that the solution returns are returned, in the same places."""
     returned, right = (trace.nodes["_RETURN"]["value"] for trace in (mine, theirs))
@@ -626,7 +617,8 @@ def same_plates(answer: Callable, model: Callable, c: Call) -> None:
 
 def _check_parameters(mine: Trace, theirs: Trace) -> None:
     """Each is in the formulas, and reaches the distributions, or the optimiser cannot move it."""
-    params, wanted = _parameter_sites(mine), _parameter_sites(theirs)
+    # Pyro writes $$$ into the names of the weights of modules that a model registers.
+    params, wanted = ([p for p in t.param_nodes if "$$$" not in p] for t in (mine, theirs))
     if extra := [name for name in params if name not in wanted]:
         fail(
             f"there is a parameter `{extra[0]}` that is not in the formulas.",
@@ -635,8 +627,8 @@ def _check_parameters(mine: Trace, theirs: Trace) -> None:
     total = mine.log_prob_sum() + sum(
         site["value"].sum() for site in _sites(mine).values() if site["value"].requires_grad
     )
-    for name, value in params.items():
-        leaf = value.unconstrained()
+    for name in params:
+        leaf = mine.nodes[name]["value"].unconstrained()
         moved = torch.as_tensor(total).requires_grad and torch.autograd.grad(
             total, leaf, allow_unused=True, retain_graph=True
         )
