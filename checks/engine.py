@@ -278,7 +278,7 @@ def close_to(
     value: Any,
     expected: Any,
     *,
-    tolerance: float,
+    tolerance: float = 1e-4,
     hint: str | None = None,
 ) -> None:
     """Accept ``value`` if every entry is within ``tolerance`` of ``expected``.
@@ -331,30 +331,21 @@ def same_values(
     answers: Mapping[str, Any],
     *,
     given: Mapping[str, Any] | None = None,
-    tolerance: float | Mapping[str, float] = 1e-4,
-    hints: Mapping[str, str] | None = None,
-    compare: Callable[[str, Any, Any], None] | None = None,
+    compare: Callable[[str, Any, Any], None] = close_to,
 ) -> None:
     """Accept variables with the values that the solution gives them.
 
     Args:
         answers: the reader's values by the names of the notebook.
         given: variables of the notebook from which the solution computes them.
-        tolerance: absolute, for all or by name.
-        hints: by name, what to look at if nothing explains the difference.
-        compare: called with a name, the reader's value and the right one, for what is no number;
-            raises :class:`CheckFailed`, vaguely if a mistake may explain it.
+        compare: called with a name, the reader's value and the right one; raises
+            :class:`CheckFailed`, vaguely if a mistake may explain it.
     """
     exercise, given = Exercise.running, dict(given or {})
 
     def compare_all(other: Mapping[str, Any], names: Sequence[str]) -> None:
         for name in names:
-            if compare is not None:
-                compare(name, answers[name], other[name])
-                continue
-            allowed = tolerance[name] if isinstance(tolerance, Mapping) else tolerance
-            hint = (hints or {}).get(name)
-            close_to(name, answers[name], other[name], tolerance=allowed, hint=hint)
+            compare(name, answers[name], other[name])
 
     judge(compare_all, exercise.reference.run(**given), list(answers), exercise.variants(**given))
 
