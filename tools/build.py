@@ -201,7 +201,11 @@ def context(notebook: NotebookNode, wanted: set[str]) -> list[str]:
 
 
 def definitions(name: str, *wanted: str) -> dict[str, Any]:
-    """What the notebook with ``name`` in its own defines as ``wanted``, and what these use."""
+    """What the notebook with ``name`` in its own defines as ``wanted``; its cells are not run.
+
+    Raises:
+        BuildError: no notebook, or more than one, has ``name`` in its own.
+    """
     namespace: dict[str, Any] = {"__name__": name}
     exec("\n".join(context(read_source(source_named(name)), {*wanted})), namespace)
     return namespace
