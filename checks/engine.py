@@ -101,6 +101,7 @@ class Exercise:
     def __init__(self, name: str, check: Callable, table: str = "") -> None:
         functools.update_wrapper(self, check)
         self.name, self.check = name, check
+        self.notebook = self.__module__.rpartition(".")[2]
         if table:
             self.table = table
 
@@ -108,14 +109,14 @@ class Exercise:
     def title(self) -> str:
         """What the reader sees first: the exercise's number in its notebook, and its name."""
         with suppress(OSError, KeyError):
-            of_notebook = exported(self.__module__.rpartition(".")[2])["exercises"]
-            return f"Exercise {of_notebook[self.__name__]['number']}, {self.name}"
+            number = exported(self.notebook)["exercises"][self.__name__]["number"]
+            return f"Exercise {number}, {self.name}"
         return self.name  # no notebook has it: see tests/test_answers.py
 
     @functools.cached_property
     def table(self) -> str:
         """The mistakes of this exercise: see :class:`checks.reference.Row`."""
-        path = TABLES / f"{self.__module__.rpartition('.')[2]}.txt"
+        path = TABLES / f"{self.notebook}.txt"
         if not path.is_file():  # a notebook whose mistakes are all generic
             return ""
         parts = sections(path.read_text(encoding="utf-8"))
@@ -123,7 +124,7 @@ class Exercise:
 
     @functools.cached_property
     def reference(self) -> Reference:
-        return Reference.stored(self.__module__.rpartition(".")[2], self.__name__)
+        return Reference.stored(self.notebook, self.__name__)
 
     def __call__(self, *answers, **kwargs) -> None:
         answers = tuple(guarded(_own_copy(answer)) for answer in answers)
@@ -177,8 +178,8 @@ def solution(name: str) -> Any:
     exercise = Exercise.running
     if name in exercise.reference.known:
         return exercise.reference.known[name]
-    notebook = exercise.__module__.rpartition(".")[2]
-    others = (Reference.stored(notebook, other) for other in exported(notebook)["exercises"])
+    names = exported(exercise.notebook)["exercises"]
+    others = (Reference.stored(exercise.notebook, other) for other in names)
     return next(other.run()[name] for other in others if name in other.answers)
 
 
@@ -277,7 +278,7 @@ def close_to(
     value: Any,
     expected: Any,
     *,
-    tolerance: float,
+    tolerance: float = 1e-4,
     hint: str | None = None,
 ) -> None:
     """Accept ``value`` if every entry is within ``tolerance`` of ``expected``.
@@ -290,27 +291,21 @@ def close_to(
     """
     expected = torch.as_tensor(expected)
     value = as_number(name, value, expected)
-    if _close(value, expected, tolerance):
+    expected = expected.to(value)
+    if torch.allclose(value, expected, rtol=0.0, atol=tolerance, equal_nan=True):
         return
     if not torch.isfinite(value).all():
         fail(f"`{name}` is not a finite number.", f"Yours: {describe(value)}.", vague=True)
     lines = [hint] if hint else []
     if expected.ndim == 0:
-        side = "large" if value > expected.to(value) else "small"
+        side = "large" if value > expected else "small"
         fail(f"`{name}` is {value.item():.6g}: too {side}.", *lines, vague=True)
-    wrong = (value - expected.to(value)).abs() > tolerance
+    wrong = (value - expected).abs() > tolerance
     fail(
         f"`{name}` has the right shape, but {int(wrong.sum())} of {wrong.numel()} entries differ.",
         *lines,
         vague=True,
     )
-
-
-def _close(value: Tensor, other: Any, tolerance: float) -> bool:
-    other = torch.as_tensor(other).to(value)
-    if value.shape != other.shape:
-        return False
-    return torch.allclose(value, other, rtol=0.0, atol=tolerance, equal_nan=True)
 
 
 def as_number(name: str, value: Any, expected: Tensor) -> Tensor:
@@ -336,30 +331,21 @@ def same_values(
     answers: Mapping[str, Any],
     *,
     given: Mapping[str, Any] | None = None,
-    tolerance: float | Mapping[str, float] = 1e-4,
-    hints: Mapping[str, str] | None = None,
-    compare: Callable[[str, Any, Any], None] | None = None,
+    compare: Callable[[str, Any, Any], None] = close_to,
 ) -> None:
     """Accept variables with the values that the solution gives them.
 
     Args:
         answers: the reader's values by the names of the notebook.
         given: variables of the notebook from which the solution computes them.
-        tolerance: absolute, for all or by name.
-        hints: by name, what to look at if nothing explains the difference.
-        compare: called with a name, the reader's value and the right one, for what is no number;
-            raises :class:`CheckFailed`, vaguely if a mistake may explain it.
+        compare: called with a name, the reader's value and the right one; raises
+            :class:`CheckFailed`, vaguely if a mistake may explain it.
     """
     exercise, given = Exercise.running, dict(given or {})
 
     def compare_all(other: Mapping[str, Any], names: Sequence[str]) -> None:
         for name in names:
-            if compare is not None:
-                compare(name, answers[name], other[name])
-                continue
-            allowed = tolerance[name] if isinstance(tolerance, Mapping) else tolerance
-            hint = (hints or {}).get(name)
-            close_to(name, answers[name], other[name], tolerance=allowed, hint=hint)
+            compare(name, answers[name], other[name])
 
     judge(compare_all, exercise.reference.run(**given), list(answers), exercise.variants(**given))
 

@@ -16,6 +16,7 @@ from checks.engine import (
     Call,
     Exercise,
     call,
+    close_to,
     exercise,
     fail,
     need_tensor,
@@ -104,13 +105,14 @@ def reconstruct(answer: Any) -> None:
         )
 
 
+def _compare(name: str, value: Any, right: Any) -> None:
+    hint = "Where is your `held_out` largest?" if name == "best_q" else None
+    close_to(name, value, right, tolerance=0.01, hint=hint)
+
+
 @exercise("the number of factors")
 def number_of_factors(held_out: Any, best_q: Any, eigenvalues: Tensor, v: Tensor) -> None:
     need_tensor("held_out", held_out)
     remembered = functools.cache(solution("log_likelihood"))  # each mistake computes 300 of them
-    same_values(
-        {"held_out": held_out, "best_q": best_q},
-        given={"few_eigenvalues": eigenvalues, "few_v": v, "log_likelihood": remembered},
-        tolerance={"held_out": 0.01, "best_q": 0.1},
-        hints={"best_q": "Where is your `held_out` largest?"},
-    )
+    given = {"few_eigenvalues": eigenvalues, "few_v": v, "log_likelihood": remembered}
+    same_values({"held_out": held_out, "best_q": best_q}, given=given, compare=_compare)

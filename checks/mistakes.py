@@ -12,13 +12,13 @@ import copy
 import functools
 import itertools
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
-Change = Callable[[], Callable[[], None]]  # makes a change in place, and returns how to undo it
+Change = tuple[ast.AST, str, Any]  # a node of the tree, one of its fields, and what it becomes
 
 
 class Mutant(NamedTuple):
@@ -38,14 +38,15 @@ OTHER_NUMBERS = ("-A", "2 * A", "A / 2", "A ** 2", "A ** 0.5", "1 / A", "A + 1",
 def mutants(source: str) -> Iterator[Mutant]:
     """Every mistake of this module in the solution regions of a cell, one at a time."""
     cell = _Cell(source)
-    for sentence, change in cell.changes():
-        undo = change()
+    for sentence, (node, field, new) in cell.changes():
+        old = getattr(node, field)
+        setattr(node, field, new)
         try:
             code = compile(ast.fix_missing_locations(cell.tree), "<mutant>", "exec")
         except (SyntaxError, ValueError, TypeError):
             continue
         finally:
-            undo()
+            setattr(node, field, old)
         yield Mutant(sentence, code)
 
 
@@ -64,9 +65,8 @@ class _Cell:
         stored = {n.id for n in names if isinstance(n.ctx, ast.Store) and n.lineno in self.lines}
         outside = {n.id for n in names if n.lineno not in self.lines}
         parents = {id(node.value) for node in nodes if isinstance(node, ast.Attribute)}
-        called = {
-            node.func.id for node in nodes if _is(node, ast.Call) and _is(node.func, ast.Name)
-        }
+        calls = [node.func for node in nodes if isinstance(node, ast.Call)]
+        called = {func.id for func in calls if isinstance(func, ast.Name)}
         arguments = {node.arg for node in nodes if isinstance(node, ast.arg)} - {"self"}
         strings = {node.value for node in nodes if _is_text(node)}
         self.steps = sorted(stored - outside - strings)
@@ -87,7 +87,7 @@ class _Cell:
                 return f"`{name}`"
             case ast.Subscript(slice=ast.Constant(value=str() as key)):
                 return f"`{key}`"
-        names = [n.id for n in ast.walk(node) if _is(n, ast.Name) and n.id in self.variables]
+        names = [n.id for n in ast.walk(node) if isinstance(n, ast.Name) and n.id in self.variables]
         keys = [n.value for n in ast.walk(node) if _is_text(n) and n.value in self.keys]
         known = list(dict.fromkeys(keys or names))[:3]
         return f"the part with {' and '.join(f'`{k}`' for k in known)}" if known else "one part"
@@ -95,18 +95,26 @@ class _Cell:
     def changes(self) -> Iterator[tuple[str, Change]]:
         for parent in list(ast.walk(self.tree)):
             for field, value in ast.iter_fields(parent):
-                for place, node in enumerate(value) if _is(value, list) else [(None, value)]:
-                    if _is(node, ast.expr) and node.lineno in self.lines:
+                many = isinstance(value, list)
+                for place, node in enumerate(value if many else [value]):
+                    if isinstance(node, ast.expr) and node.lineno in self.lines:
                         for sentence, new in self.replacements(node, parent):
-                            yield sentence, _replacing(parent, field, place, new)
+                            new = _spliced(value, place, [new]) if many else new
+                            yield sentence, (parent, field, new)
         for parent in list(ast.walk(self.tree)):
-            bodies = [getattr(parent, field, None) for field in ("body", "orelse")]
-            for body in (body for body in bodies if isinstance(body, list)):
+            for field in ("body", "orelse"):
+                body = getattr(parent, field, None)
+                body = body if isinstance(body, list) else []  # a lambda's is an expression
                 places = [k for k, node in enumerate(body) if node.lineno in self.lines]
                 for place in places:
-                    yield from self.of_statement(body, place, body[place])
+                    for sentence, new in self.of_statement(body[place], alone=len(body) == 1):
+                        yield sentence, (parent, field, _spliced(body, place, new))
                 if places and getattr(parent, "lineno", 0) not in self.lines:
-                    yield from self.of_region(body, places[0], places[-1])
+                    first, last = places[0], places[-1] + 1
+                    for sentence, *more in self.of_region():
+                        before, after = (ast.parse(code).body for code in more)
+                        new = [*body[:first], *before, *body[first:last], *after, *body[last:]]
+                        yield sentence, (parent, field, new)
 
     def replacements(self, node: ast.expr, parent: ast.AST) -> Iterator[tuple[str, ast.expr]]:
         for pattern, changes in RULES.items():
@@ -114,58 +122,48 @@ class _Cell:
                 yield from self.rewritten(changes, found)
         match node:
             case ast.Name(id=name, ctx=ast.Load()) if name in self.variables:
-                for other in self.variables:
-                    if other != name:
-                        yield (
-                            f"you use `{other}` where `{name}` belongs.",
-                            ast.Name(other, node.ctx),
-                        )
-                if not (_is(parent, ast.Call) and _name_of(parent) == "len"):
+                for other in (variable for variable in self.variables if variable != name):
+                    new = ast.Name(other, node.ctx)
+                    yield f"you use `{other}` where `{name}` belongs.", new
+                if not (isinstance(parent, ast.Call) and _name_of(parent) == "len"):
                     yield from self.rewritten(TOO_MUCH, {"A": node})
             case ast.Subscript(slice=ast.Constant(value=key), ctx=ast.Load()):
                 others = self.keys if isinstance(key, str) else (0, 1, -1)
                 said = ("`{}`" if isinstance(key, str) else "entry {}").format
-                for other in others:
-                    if other != key:
-                        new = ast.Subscript(node.value, ast.Constant(other), node.ctx)
-                        yield (
-                            f"you use {said(other)} where {said(key)} belongs.",
-                            new,
-                        )
+                for other in (other for other in others if other != key):
+                    new = ast.Subscript(node.value, ast.Constant(other), node.ctx)
+                    yield f"you use {said(other)} where {said(key)} belongs.", new
                 yield from self.rewritten(TOO_MUCH, {"A": node})
-            case ast.Constant(value=int() | float() as number) if not _is(parent, ast.Subscript):
+            case ast.Constant(int() | float() as number) if not isinstance(parent, ast.Subscript):
                 for template in OTHER_NUMBERS:
-                    new = _filled(template, {"A": node})
                     try:
-                        value = eval(compile(ast.fix_missing_locations(
-                            ast.Expression(new)), "", "eval"))  # fmt: skip
+                        value = eval(template, {"A": number})
                     except ArithmeticError:
                         continue
                     if value != number and not isinstance(value, complex) and abs(value) <= 1000:
+                        new = _filled(template, {"A": node})
                         yield f"you have {value:g} where {number:g} belongs.", new
             case ast.Call(func=func, keywords=keywords) if keywords:
                 for keyword in keywords:
                     rest = [k for k in keywords if k is not keyword]
                     yield f"`{keyword.arg}=` is missing.", ast.Call(func, node.args, rest)
-        if _is(node, ast.BinOp) and not _is(parent, ast.BinOp):
+        if isinstance(node, ast.BinOp) and not isinstance(parent, ast.BinOp):
             yield from self.swapped(node)
-        inner = _receiver(node) if _is(node, ast.Call) else None
-        innermost = _receiver(inner) if _is(inner, ast.Call) else None
-        if innermost is not None:
-            swapped = _around(inner, _around(node, innermost))
-            yield (f"the order is wrong: first `{_name_of(inner)}`, then `{_name_of(node)}`.",
-                       swapped)  # fmt: skip
+        inner = _receiver(node)
+        if (innermost := _receiver(inner)) is not None:
+            order = f"first `{_name_of(inner)}`, then `{_name_of(node)}`"
+            yield f"the order is wrong: {order}.", _around(inner, _around(node, innermost))
 
     def swapped(self, node: ast.expr) -> Iterator[tuple[str, ast.expr]]:
         """Two variables, or two keys, that have changed places in a formula."""
-        used = {n.id for n in ast.walk(node) if _is(n, ast.Name)} & set(self.variables)
+        used = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)} & set(self.variables)
         texts = {n.value for n in ast.walk(node) if _is_text(n)} & set(self.keys)
         for names in (used, texts):
             for one, other in itertools.combinations(sorted(names), 2):
                 new = copy.deepcopy(node)
                 turned = {one: other, other: one}
                 for part in ast.walk(new):
-                    if _is(part, ast.Name) and names is used:
+                    if isinstance(part, ast.Name) and names is used:
                         part.id = turned.get(part.id, part.id)
                     elif _is_text(part) and names is texts:
                         part.value = turned.get(part.value, part.value)
@@ -178,52 +176,48 @@ class _Cell:
         for template, sentence in changes.items():
             yield sentence.format(**words), _filled(template, found)
 
-    def of_statement(self, body: list, place: int, node: ast.stmt) -> Iterator[tuple[str, Change]]:
+    def of_statement(self, node: ast.stmt, *, alone: bool) -> Iterator[tuple[str, list[ast.stmt]]]:
+        """What may stand in the place of a statement, which may be ``alone`` in its block."""
         match node:
             case ast.With(items=[ast.withitem(context_expr=ast.Call() as context)], body=inner):
-                yield f"`{_name_of(context)}` is missing.", _splicing(body, place, inner)
+                yield f"`{_name_of(context)}` is missing.", inner
             case ast.If(body=first, orelse=second) if second:
-                turned = [ast.If(node.test, second, first)]
-                yield (
-                    "the two cases of the `if` have changed places.",
-                    _splicing(body, place, turned),
-                )
+                turned = ast.If(node.test, second, first)
+                yield "the two cases of the `if` have changed places.", [turned]
                 for only in (first, second):
-                    yield "two cases are not told apart.", _splicing(body, place, only)
-            case ast.Expr(value=ast.Call() as left_out) if len(body) > 1:
-                yield f"a step is missing: `{_name_of(left_out)}`.", _splicing(body, place, [])
+                    yield "two cases are not told apart.", only
+            case ast.Expr(value=ast.Call() as left_out) if not alone:
+                yield f"a step is missing: `{_name_of(left_out)}`.", []
             case ast.Return(value=ast.expr() as value):
                 for template, sentence in (TOO_MUCH | OF_RESULT).items():
                     new = ast.Return(_filled(template, {"A": value}))
-                    yield sentence.format(A="the result"), _splicing(body, place, [new])
+                    yield sentence.format(A="the result"), [new]
 
-    def of_region(self, body: list, first: int, last: int) -> Iterator[tuple[str, Change]]:
-        def before(code: str) -> Change:
-            return _splicing(body, first, [*ast.parse(code).body, body[first]])
-
-        def after(code: str) -> Change:
-            return _splicing(body, last, [body[last], *ast.parse(code).body])
+    def of_region(self) -> Iterator[tuple[str, str, str]]:
+        """The sentence, and the code of a mistake made before and after the whole solution."""
 
         def assign(name: str, template: str) -> str:
             return f"{name} = {ast.unparse(_filled(template, {'A': ast.Name(name, ast.Load())}))}"
 
-        for names, where in ((self.inputs, before), (self.outputs, after)):
-            for one, other in itertools.combinations(names, 2):
-                yield (f"`{one}` and `{other}` have changed places.",
-                       where(f"{one}, {other} = {other}, {one}"))  # fmt: skip
+        for one, other in itertools.combinations(self.inputs, 2):
+            swap = f"{one}, {other} = {other}, {one}"
+            yield f"`{one}` and `{other}` have changed places.", swap, ""
+        for one, other in itertools.combinations(self.outputs, 2):
+            swap = f"{one}, {other} = {other}, {one}"
+            yield f"`{one}` and `{other}` have changed places.", "", swap
         for name in self.inputs:
             for template, sentence in TOO_MUCH.items():
-                yield sentence.format(A=f"`{name}`"), before(assign(name, template))
+                yield sentence.format(A=f"`{name}`"), assign(name, template), ""
         for name in self.outputs:
             for template, sentence in (TOO_MUCH | OF_RESULT).items():
-                yield sentence.format(A="the result"), after(assign(name, template))
+                yield sentence.format(A="the result"), "", assign(name, template)
             for other in (*self.steps, *self.inputs, *self.outputs):
                 if other != name:
                     what = "a step on the way" if other in self.steps else f"`{other}`"
-                    yield f"that is {what}: the calculation goes on.", after(f"{name} = {other}")
+                    yield f"that is {what}: the calculation goes on.", "", f"{name} = {other}"
                     for op in "+-*/":
-                        yield (f"{what} does not belong in `{name}`.",
-                               after(f"{name} = {name} {op} {other}"))  # fmt: skip
+                        change = f"{name} = {name} {op} {other}"
+                        yield f"{what} does not belong in `{name}`.", "", change
 
 
 # ------------------------------------------------------------------------------- syntax trees
@@ -265,8 +259,10 @@ def _filled(template: str, values: dict[str, ast.expr]) -> ast.expr:
     return Filling().visit(copy.deepcopy(_parsed(template)))
 
 
-def _receiver(call: ast.Call) -> ast.expr | None:
-    """The x of x.f() or m.f(x) or f(x)."""
+def _receiver(call: ast.expr | None) -> ast.expr | None:
+    """The x of x.f() or m.f(x) or f(x), if it is a call of these."""
+    if not isinstance(call, ast.Call):
+        return None
     if isinstance(call.func, ast.Attribute) and not isinstance(call.func.value, ast.Name):
         return call.func.value
     return call.args[0] if len(call.args) == 1 and not call.keywords else None
@@ -280,33 +276,12 @@ def _around(call: ast.Call, inner: ast.expr) -> ast.Call:
     return ast.Call(call.func, [inner], [])
 
 
-def _replacing(parent: ast.AST, field: str, place: int | None, new: ast.AST) -> Change:
-    old = getattr(parent, field)
-    if place is not None:
-        new = [*old[:place], new, *old[place + 1 :]]
-
-    def change() -> Callable[[], None]:
-        setattr(parent, field, new)
-        return lambda: setattr(parent, field, old)
-
-    return change
-
-
-def _splicing(body: list, place: int, new: list[ast.stmt]) -> Change:
-    def change() -> Callable[[], None]:
-        old = body.copy()
-        body[place : place + 1] = new
-        return lambda: body.__setitem__(slice(None), old)
-
-    return change
+def _spliced(nodes: list, place: int, new: list) -> list:
+    return [*nodes[:place], *new, *nodes[place + 1 :]]
 
 
 def _name_of(call: ast.Call) -> str:
     return getattr(call.func, "attr", getattr(call.func, "id", "a call"))
-
-
-def _is(node: object, kind: type) -> bool:
-    return isinstance(node, kind)
 
 
 def _is_text(node: object) -> bool:

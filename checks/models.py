@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
+import numpy as np
 import pyro
 import torch
 from pyro import poutine
@@ -22,6 +23,7 @@ from checks.crashes import OF_BATCHES, reader_line
 from checks.engine import Call, CheckFailed, Exercise, fail, ran
 from checks.parameters import bounds, compare_parameters
 
+_equal = functools.partial(np.isclose, rtol=1e-3, atol=1e-3)
 Fixed = Callable[[], set[str]]  # the sites whose distribution depends on no other value
 DRAWS = 3  # random latent values at which densities are compared
 
@@ -86,7 +88,7 @@ def _compare_models(
         for _ in range(DRAWS):
             _compare_densities(answer, reference, c)
     # Vectorised inference needs batches of latent values, with data if there are any.
-    with_data = [c for c in calls if _observed(_trace(reference, c))]
+    with_data = [c for c in calls if _observed(_sites(_trace(reference, c)))]
     for c in (with_data or calls) if batched else ():
         _compare_batched(answer, reference, c)
     for c in calls:
@@ -147,9 +149,8 @@ def _behaviour(
             for name, site in _sites(trace).items():
                 fn = site["fn"]
                 density = fn.log_prob(site["value"]).detach() if name in values else None
-                plates = tuple(_plates(site)) and len(_plates(site))
-                scale = float(site["scale"])
-                found[k, name] = (site["is_observed"], fn.event_shape, plates, scale, density)
+                facts = site["is_observed"], fn.event_shape, len(_plates(site))
+                found[k, name] = (*facts, float(site["scale"]), density)
         except Exception as error:  # a wrong model may do anything
             found[k, "error"] = (type(error).__name__, " ".join(str(error).split())[:400])
     return found
@@ -178,15 +179,6 @@ def _reject_own_seed(answer: Callable, c: Call) -> None:
             "your function sets the seed, so that every call makes the same draws.",
             "Inference needs new draws each time: set the seed once, outside.",
         )
-
-
-def _parameter_sites(trace: Trace) -> dict[str, Tensor]:
-    """The parameters of a model itself, without the weights of modules that it registers."""
-    return {
-        name: site["value"]
-        for name, site in trace.nodes.items()
-        if site["type"] == "param" and "$$$" not in name
-    }
 
 
 def _compare_returned(mine: Trace, theirs: Trace, c: Call) -> None:
@@ -245,13 +237,8 @@ def _trace(model: Callable, c: Call) -> Trace:
     return poutine.trace(model).get_trace(*c.args, **c.kwargs)
 
 
-def _observed(trace: Trace) -> set[str]:
-    return {name for name, site in _sites(trace).items() if site["is_observed"]}
-
-
-def _plate_depth(model: Callable, c: Call) -> int:
-    stacks = [site["cond_indep_stack"] for site in _sites(_trace(model, c)).values()]
-    return max((-frame.dim for stack in stacks for frame in stack if frame.vectorized), default=0)
+def _observed(sites: dict[str, dict]) -> dict[str, Tensor]:
+    return {name: site["value"] for name, site in sites.items() if site["is_observed"]}
 
 
 def _sites(trace: Trace) -> dict[str, dict]:
@@ -265,15 +252,10 @@ def _sites(trace: Trace) -> dict[str, dict]:
     }
 
 
-def _nearest(name: str, candidates: list[str]) -> str | None:
-    spelt = {candidate.lower(): candidate for candidate in candidates}
-    close = difflib.get_close_matches(name.lower(), spelt, n=1, cutoff=0.5)
-    return spelt[close[0]] if close else None
-
-
 def _compare_names(mine: dict[str, dict], theirs: dict[str, dict], trace: Trace) -> None:
     missing = [name for name in theirs if name not in mine]
     extra = [name for name in mine if name not in theirs]
+    spelt = {name.lower(): name for name in extra}
     for name in missing:
         base, _, number = name.rpartition("_")
         if f"{name}_0" in mine or f"{name}_1" in mine:
@@ -291,9 +273,9 @@ def _compare_names(mine: dict[str, dict], theirs: dict[str, dict], trace: Trace)
                 f"there is a site `{base}_{int(number) - 1}`, but no `{name}`.",
                 "Does its loop end too early? A `return` inside the loop would do that.",
             )
-        if near := _nearest(name, extra):
+        if near := difflib.get_close_matches(name.lower(), spelt, n=1, cutoff=0.5):
             fail(
-                f"there is no site named `{name}`; the nearest is `{near}`.",
+                f"there is no site named `{name}`; the nearest is `{spelt[near[0]]}`.",
                 "The name in quotes is the first argument of pyro.sample.",
             )
         if name in trace.nodes and trace.nodes[name]["type"] == "param":
@@ -322,10 +304,9 @@ def _compare_sites(mine_trace: Trace, theirs_trace: Trace, c: Call, fixed: Fixed
             )
         if isinstance(site["value"], float | int):
             fail(f"`{name}` is observed with a plain number.", "obs= takes the model's argument.")
-        data = [n for n, known in theirs.items() if known["is_observed"]]
-        if site["is_observed"] and not other["is_observed"] and data:
-            fail(f"`{name}` is observed; the data are those of `{data[0]}`.", "Which has obs=?")
         if site["is_observed"] and not other["is_observed"]:
+            if data := list(_observed(theirs)):
+                fail(f"`{name}` is observed; the data are those of `{data[0]}`.", "Which has obs=?")
             given = f" in a call {c}, where no data are given" if c.args or c.kwargs else ""
             fail(
                 f"`{name}` is observed{given}.",
@@ -342,7 +323,7 @@ def _compare_sites(mine_trace: Trace, theirs_trace: Trace, c: Call, fixed: Fixed
 
 def _compare_data(mine: dict[str, dict], theirs: dict[str, dict]) -> None:
     """Fail if a site is observed, but with other data than its own."""
-    observed = {name: site["value"] for name, site in theirs.items() if site["is_observed"]}
+    observed = _observed(theirs)
     for name, value in observed.items():
         if _alike(mine[name]["value"], value):
             continue
@@ -490,10 +471,6 @@ def _compare_gradients(answer: Callable, reference: Callable, c: Call) -> None:
         )
 
 
-def _equal(a: float, b: float) -> bool:
-    return a == b or abs(a - b) <= 1e-3 * (1 + abs(b))
-
-
 def _parameters(fn: Any) -> dict[str, Tensor]:
     """The parameters as given: a Bernoulli has logits *and* probs, so both can be compared."""
     base = _base(fn)
@@ -576,25 +553,20 @@ def _same_distribution(a: dict, b: dict) -> bool:
 
 def _compare_batched(answer: Callable, reference: Callable, c: Call) -> None:
     """Both models inside an outer plate of draws: what vectorised inference will do."""
-    depth = _plate_depth(reference, c)
-
-    def batched(model: Callable) -> Callable:
-        def run(*args, **kwargs):
-            with pyro.plate("_draws", 3, dim=-1 - depth):
-                return model(*args, **kwargs)
-
-        return run
-
+    reference_draw = _sites(_trace(reference, c))
+    frames = [frame for site in reference_draw.values() for frame in site["cond_indep_stack"]]
+    depth = max((-frame.dim for frame in frames if frame.vectorized), default=0)
+    many = pyro.plate("_draws", 3, dim=-1 - depth)
     lines: list[str] = []
     try:
-        theirs = _trace(batched(reference), c)
-        mine = _trace(poutine.replay(batched(answer), trace=theirs), c)
+        theirs = _trace(many(reference), c)
+        mine = _trace(poutine.replay(many(answer), trace=theirs), c)
         totals = [t.log_prob_sum().item() for t in (mine, theirs)]
         if _equal(*totals):
             return
     except (RuntimeError, ValueError, IndexError, TypeError) as error:
         lines = reader_line(error)
-    one_draw, reference_draw = _sites(_trace(answer, c)), _sites(_trace(reference, c))
+    one_draw = _sites(_trace(answer, c))
     for name, other in reference_draw.items():
         if one_draw[name]["fn"].event_dim > other["fn"].event_dim and _plates(other):
             fail(
@@ -645,7 +617,8 @@ def same_plates(answer: Callable, model: Callable, c: Call) -> None:
 
 def _check_parameters(mine: Trace, theirs: Trace) -> None:
     """Each is in the formulas, and reaches the distributions, or the optimiser cannot move it."""
-    params, wanted = _parameter_sites(mine), _parameter_sites(theirs)
+    # Pyro writes $$$ into the names of the weights of modules that a model registers.
+    params, wanted = ([p for p in t.param_nodes if "$$$" not in p] for t in (mine, theirs))
     if extra := [name for name in params if name not in wanted]:
         fail(
             f"there is a parameter `{extra[0]}` that is not in the formulas.",
@@ -654,8 +627,8 @@ def _check_parameters(mine: Trace, theirs: Trace) -> None:
     total = mine.log_prob_sum() + sum(
         site["value"].sum() for site in _sites(mine).values() if site["value"].requires_grad
     )
-    for name, value in params.items():
-        leaf = value.unconstrained()
+    for name in params:
+        leaf = mine.nodes[name]["value"].unconstrained()
         moved = torch.as_tensor(total).requires_grad and torch.autograd.grad(
             total, leaf, allow_unused=True, retain_graph=True
         )

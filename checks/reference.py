@@ -94,17 +94,10 @@ class Row(NamedTuple):
 
 def rows(table: str) -> Iterator[Row]:
     """The rows of a table of mistakes: changes, and below them an indented sentence."""
-    changes: list[str] = []
-    lines = textwrap.dedent(table).strip("\n").splitlines()
-    for number, line in enumerate(lines):
-        if line.startswith("    "):
-            if number + 1 == len(lines) or not lines[number + 1].startswith("    "):
-                first = max(k for k in range(number + 1) if not lines[k].startswith("    ")) + 1
-                sentence = "\n".join(text.strip() for text in lines[first : number + 1])
-                yield Row(changes, sentence)
-                changes = []
-        elif line.strip():
-            changes.append(line)
+    text = textwrap.dedent(table).strip("\n")
+    for changes, sentence in re.findall(r"((?:^(?!    ).*\n)*)((?:^    .*\n?)+)", text, flags=re.M):
+        lines = [line.strip() for line in sentence.splitlines()]
+        yield Row([change for change in changes.splitlines() if change.strip()], "\n".join(lines))
 
 
 def edited(source: str, change: str, way: int = 0) -> str:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from tools import bench
-from tools.definitions import definitions
+from tools import bench, build
 
 pytestmark = pytest.mark.ours
 
 
 def test_definitions_are_those_of_the_notebook():
-    notebook = definitions("variational_autoencoder", constants=("settings",))
+    notebook = build.definitions("variational_autoencoder", "deep", "settings")
     assert "images" not in notebook, "no data are loaded, nothing is fitted"
     assert notebook["deep"].__globals__ is notebook
     assert notebook["settings"]["batch"] > 0
-    with pytest.raises(ValueError, match="0 solutions"):
-        definitions("no_such_notebook")
+    with pytest.raises(build.BuildError, match="0 notebooks"):
+        build.definitions("no_such_notebook")
 
 
 def test_both_sides_of_the_contest_take_the_steps_that_are_counted():

@@ -14,7 +14,7 @@ import torch
 from pyro import poutine
 from torchvision.datasets import MNIST
 
-from tools.definitions import definitions
+from tools.build import definitions
 from utils import data
 
 LOADERS = {
@@ -169,7 +169,7 @@ def test_the_long_chains_of_the_neural_regressor_are_those_of_the_model():
     assert summary["r_hat"].max() < 1.01
     assert summary["ess"].min() > 1000
     x = torch.tensor([-5.0, 2.5, 7.5])
-    regressor = definitions("bayesian_neural")["NeuralRegressor"]()
+    regressor = definitions("bayesian_neural", "NeuralRegressor")["NeuralRegressor"]()
     trace = poutine.trace(regressor).get_trace(x, torch.zeros(3))
     sites = {name: site["value"].shape for name, site in trace.iter_stochastic_nodes()}
     assert {name: values.shape[1:] for name, values in draws.items()} == sites

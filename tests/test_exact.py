@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from numpyro import sample
 
-from tools import exact
+from tools import build, exact
 from utils import data
 
 pytestmark = pytest.mark.ours
@@ -22,7 +22,7 @@ def problems() -> dict[str, exact.Problem]:
     try:
         shops = {f"shop {version}": problem for version, problem in exact.ice_cream()}
         return shops | {"gap": next(exact.gap())[1]}
-    except (KeyError, ValueError) as missing:
+    except (KeyError, build.BuildError) as missing:
         pytest.fail(
             f"tools/exact.py finds no {missing} in the solutions: mend its `ice_cream`, `gap`"
         )

@@ -22,7 +22,6 @@ from torch import Tensor
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
 from tools import build
-from tools.definitions import definitions
 from utils.data import load_mnist
 from utils.device import course_device
 
@@ -61,7 +60,7 @@ def plain_loop(
 
 
 def autoencoder(steps: int = 50, d: int = 50) -> Contest:
-    notebook = definitions("variational_autoencoder", constants=("settings",))
+    notebook = build.definitions("variational_autoencoder", "deep", "fit", "settings")
     batch = notebook["settings"]["batch"]
     images = load_mnist()[0][: steps * batch]
     notebook |= {"images": images, "mean_image": images.mean(0), "device": images.device}

@@ -26,7 +26,7 @@ import tomllib
 from collections import Counter
 from pathlib import Path
 from symtable import symtable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import jupytext
@@ -34,7 +34,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
-from nbgrader.preprocessors import ClearSolutions, ComputeChecksums, LockCells
+from nbgrader.preprocessors import ClearOutput, ClearSolutions, ComputeChecksums, LockCells
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -70,6 +70,14 @@ class BuildError(RuntimeError):
 def sources(root: Path = ROOT) -> list[Path]:
     """The notebooks' sources, in teaching order."""
     return sorted(root.glob("solutions/Day*/*_solution.py"))
+
+
+def source_named(name: str, root: Path = ROOT) -> Path:
+    """The source with ``name`` in its own; raises BuildError unless there is just one."""
+    found = [source for source in sources(root) if name in source.stem]
+    if len(found) != 1:
+        raise BuildError(f"{len(found)} notebooks have {name!r} in their name; it takes one")
+    return found[0]
 
 
 def solution_path(source: Path) -> Path:
@@ -159,16 +167,10 @@ def _make_gradable(cell: NotebookNode, part: str, seen: Counter[str]) -> None:
 
 
 def references(notebook: NotebookNode) -> bytes:
-    """What checks compare with, as JSON: each exercise's number, answer, check, and their context.
-
-    The context are the imports, functions, classes and plain values that the answers use, and that
-    these use in turn: nothing that computes, draws or reads.
-    """
+    """What checks compare with, as JSON: each exercise's number, answer, check, and context."""
     exercises: dict[str, dict[str, str | list[str]]] = {}
-    answer, statements = [], []
+    answer = []
     for cell in code_cells(notebook):
-        if not LOCKED.intersection(tags(cell)):
-            statements += ast.parse(cell.source).body
         if BEGIN in cell.source:
             answer += ["", *cell.source.splitlines()]
         elif answer and (check := CHECK.search(cell.source)):
@@ -177,16 +179,36 @@ def references(notebook: NotebookNode) -> bytes:
             exercises[check[1]] = {"number": number, **lines}
             answer = []
     wanted = set().union(*(_names("\n".join(e["cell"]))[1] for e in exercises.values()))
-    context = []
-    for statement in reversed(statements):
+    content = {"context": context(notebook, wanted), "exercises": exercises}
+    return f"{json.dumps(content, indent=1, ensure_ascii=False)}\n".encode()
+
+
+def context(notebook: NotebookNode, wanted: set[str]) -> list[str]:
+    """The imports, functions, classes and plain values of these names, as lines of code.
+
+    And what these use in turn; but nothing that computes, draws or reads.
+    """
+    cells = [c.source for c in code_cells(notebook) if not LOCKED.intersection(tags(c))]
+    lines, wanted = [], wanted.copy()
+    for statement in reversed(ast.parse("\n".join(cells)).body):
         code = ast.unparse(statement)
         bound, needed = _names(code)
         parts = ast.walk(statement.value) if isinstance(statement, ast.Assign) else [statement]
         if bound & wanted and all(isinstance(part, (*DEFINITION, *PLAIN)) for part in parts):
-            context[:0] = code.splitlines()
+            lines[:0] = code.splitlines()
             wanted |= needed
-    content = {"context": ["from utils.start import *", *context], "exercises": exercises}
-    return f"{json.dumps(content, indent=1, ensure_ascii=False)}\n".encode()
+    return ["from utils.start import *", *lines]
+
+
+def definitions(name: str, *wanted: str) -> dict[str, Any]:
+    """What the notebook with ``name`` in its own defines as ``wanted``; its cells are not run.
+
+    Raises:
+        BuildError: no notebook, or more than one, has ``name`` in its own.
+    """
+    namespace: dict[str, Any] = {"__name__": name}
+    exec("\n".join(context(read_source(source_named(name)), {*wanted})), namespace)
+    return namespace
 
 
 def _names(code: str) -> tuple[set[str], set[str]]:
@@ -307,11 +329,9 @@ def student_version(notebook: NotebookNode, first: int = 0) -> NotebookNode:
 
     The answers of exercises before the ``first`` are filled in.
     """
-    student = copy.deepcopy(notebook)
-    for cell in code_cells(student):
-        cell.outputs, cell.execution_count = [], None
-    clear = ClearSolutions(code_stub={"python": STUB})
-    for step in (clear, LockCells(lock_readonly_cells=False), ComputeChecksums()):
+    student, clear = copy.deepcopy(notebook), ClearSolutions(code_stub={"python": STUB})
+    steps = (ClearOutput(), clear, LockCells(lock_readonly_cells=False), ComputeChecksums())
+    for step in steps:
         student, _ = step.preprocess(student, {})
     for cell, solved in zip(student.cells, notebook.cells, strict=True):
         if BEGIN in solved.source and int(grade_id(solved).split("_")[1]) < first:

@@ -33,7 +33,7 @@ from numpyro.infer import MCMC, NUTS, init_to_sample
 from numpyro.infer.util import log_density
 from pyro import poutine
 
-from tools.definitions import definitions
+from tools import build
 from utils.data import DATA, load_gap, load_ice_cream
 
 CHAINS = 4
@@ -83,7 +83,8 @@ def shop(version, sensor, humidity_sensor, sales):
 
 def ice_cream() -> Iterator[tuple[int, Problem]]:
     """The three versions of the shop: Poisson sales; normal sales; humidity and time."""
-    notebook, days = definitions("ice_cream_shop"), load_ice_cream()
+    names = ("shop_model", "regular_shop_model", "shop_in_time", "tomorrow")
+    notebook, days = build.definitions("ice_cream_shop", *names), load_ice_cream()
     data = tuple(days[name].to_numpy(float) for name in ("sensor", "humidity_sensor", "sales"))
 
     def results(version: int, draws: Arrays) -> tuple[Arrays, Arrays]:
@@ -126,7 +127,7 @@ def predict(weights, x):
 
 
 def gap() -> Iterator[tuple[None, Problem]]:
-    regressor = definitions("bayesian_neural")["NeuralRegressor"]()
+    regressor = build.definitions("bayesian_neural", "NeuralRegressor")["NeuralRegressor"]()
     sites = poutine.trace(regressor).get_trace(torch.zeros(2)).iter_stochastic_nodes()
     scales = {k: s["fn"].stddev.numpy(force=True) for k, s in sites if k != "y"}
 

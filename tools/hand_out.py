@@ -137,13 +137,11 @@ def make_catch_up(name: str, exercise: int, root: Path = ROOT) -> Path:
     Raises:
         BuildError: not one notebook has ``name`` in its own, or it has no such exercise.
     """
-    found = [source for source in build.sources(root) if name in source.stem]
-    if len(found) != 1:
-        raise BuildError(f"{len(found)} notebooks have {name!r} in their name; it takes one")
-    notebook = build.read_source(found[0])
+    source = build.source_named(name, root)
+    notebook = build.read_source(source)
     if f"exercise_{exercise}" not in map(build.grade_id, notebook.cells):
-        raise BuildError(f"{found[0].stem} has no exercise {exercise}")
-    student = build.student_path(found[0])
+        raise BuildError(f"{source.stem} has no exercise {exercise}")
+    student = build.student_path(source)
     notebook = build.published(build.student_version(notebook, exercise), student, root)
     path = root / "build" / "catch_up" / student.relative_to(root)
     build.write(path, nbformat.writes(notebook).encode())

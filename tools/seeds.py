@@ -23,7 +23,7 @@ def scorecard_with_seed(source: Path, seed: int) -> pd.DataFrame:
     """Execute a solution with another seed; raises CellExecutionError if a cell fails."""
     notebook = build.read_source(source)
     for cell in notebook.cells:
-        if "parameters" in cell.metadata.get("tags", []):
+        if "parameters" in build.tags(cell):
             cell.source = f"SEED = {seed}"
     show = "print(scorecard.to_json(double_precision=15))"
     notebook.cells.append(nbformat.v4.new_code_cell(show))
