@@ -61,12 +61,16 @@ class Reference:
         """The cell with the mistake of a row; with each of them, if there are several ways.
 
         Raises:
-            ValueError: what is to be changed is not in the cell.
+            ValueError: what is to be changed is not in the cell, or what comes of it is no Python.
         """
         for way in range(max(change.count(" || ") for change in row.changes) + 1):
             source = self.cell
             for change in row.changes:
                 source = edited(source, change, way)
+            try:
+                ast.parse(source)
+            except SyntaxError as error:
+                raise ValueError(f"{row.changes[0]!r} makes no Python: {error}") from error
             yield source
 
     @functools.cached_property
@@ -126,9 +130,14 @@ def with_solution(cell: str, code: str, *, keep: bool = False) -> str:
 @functools.cache
 def exported(notebook: str) -> Mapping[str, Any]:
     """What the build has exported of a notebook: its context and its exercises."""
-    path = FOLDER / f"{notebook}.json"
-    packed = path.with_suffix(".json.gz")  # in what students get: nobody reads it by chance
-    return json.loads(path.read_bytes() if path.exists() else gzip.decompress(packed.read_bytes()))
+    return json.loads(stored_text(FOLDER / f"{notebook}.json"))
+
+
+def stored_text(path: Path) -> str:
+    """A file's text; in what students get, it is packed, so that nobody reads it by chance."""
+    packed = path.with_name(f"{path.name}.gz")
+    content = path.read_bytes() if path.exists() else gzip.decompress(packed.read_bytes())
+    return content.decode("utf-8")
 
 
 @functools.cache

@@ -200,7 +200,9 @@ def test_students_get_all_that_their_notebooks_read(fork):
     expected = {f"data/{line.split()[1]}" for line in sums}
     expected |= {build.student_path(s).relative_to(fork).as_posix() for s in build.sources(fork)}
     expected |= {p.relative_to(fork).as_posix() for p in fork.glob("utils/*") if p.is_file()}
-    expected |= {p.relative_to(fork).as_posix() for p in fork.glob("checks/**/*.t*") if p.is_file()}
+    expected |= {p.relative_to(fork).as_posix() for p in fork.glob("checks/*.toml")}
+    packed = (p.relative_to(fork) for p in fork.glob("checks/*/*") if p.suffix in (".json", ".txt"))
+    expected |= {f"{path.as_posix()}.gz" for path in packed}
     assert expected <= branch
 
 
@@ -214,7 +216,7 @@ def test_students_get_no_solution(fork):
     texts = {
         path: path.read_text(encoding="utf-8")
         for path in folder.rglob("*")
-        if path.suffix in (".py", ".md", ".ipynb", ".json", ".txt") and "tables" not in path.parts
+        if path.suffix in (".py", ".md", ".ipynb", ".json", ".txt")
     }
     assert not [path for path, text in texts.items() if re.search(r"solutions/|_solution\.", text)]
     for source in build.sources(fork):

@@ -58,11 +58,11 @@ def make_students(root: Path = ROOT) -> Path:
         for source in sources:
             student = build.student_path(source)
             build.write(made / student.relative_to(root), student.read_bytes())
-            # The checks compare with the solution: they get it, but nobody reads it by chance.
-            reference = made / build.references_path(source).relative_to(root)
-            packed = gzip.compress(reference.read_bytes(), mtime=0)
-            reference.with_suffix(".json.gz").write_bytes(packed)
-            reference.unlink()
+        # The checks compare with solutions: they get them, but nobody reads them by chance.
+        for file in [*made.glob("checks/references/*.json"), *made.glob("checks/tables/*.txt")]:
+            packed = gzip.compress(file.read_bytes(), mtime=0)
+            file.with_name(f"{file.name}.gz").write_bytes(packed)
+            file.unlink()
         shutil.rmtree(folder, ignore_errors=True)
         made.rename(folder)
     return folder
@@ -143,7 +143,8 @@ def make_catch_up(name: str, exercise: int, root: Path = ROOT) -> Path:
         raise BuildError(f"{source.stem} has no exercise {exercise}")
     student = build.student_path(source)
     notebook = build.published(build.student_version(notebook, exercise), student, root)
-    path = root / "build" / "catch_up" / student.relative_to(root)
+    name = f"{student.stem}_from_exercise_{exercise}.ipynb"  # beside the student's own
+    path = root / "build" / "catch_up" / student.relative_to(root).with_name(name)
     build.write(path, nbformat.writes(notebook).encode())
     return path
 
