@@ -151,6 +151,7 @@ def test_both_notebooks_are_made(course):
         assert given.id == solved.id
         assert given.source == solved.source or given is student.cells[4]
         assert not given.get("outputs")
+        assert given.get("execution_count") is None
         assert given.metadata.get("tags") == solved.metadata.get("tags")
     assert len({cell.id for cell in student.cells}) == len(student.cells)
     assert build.out_of_step(course / PY, course) == build.orphans(course) == []

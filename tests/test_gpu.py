@@ -200,7 +200,6 @@ def is_only_about_the_fit(cell: str, problem: CheckFailed) -> bool:
     return name in ABOUT_THE_FIT and isinstance(problem.__context__, CheckFailed | None)
 
 
-@pytest.mark.parametrize("source", build.sources(), ids=lambda source: source.stem)
 def test_notebook_runs_on_a_device_that_is_not_the_cpu(source, device, monkeypatch):
     def load_fewer(train: bool = True) -> list[torch.Tensor]:
         return [tensor[: IMAGES[train]] for tensor in load_mnist(train)]
