@@ -15,12 +15,8 @@ LINK = r"(!?)\[([^\]]*)\]\(([^)\s]+)\)"
 
 
 def pages(root):
-    tracked = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
-        cwd=root,
-        capture_output=True,
-        text=True,
-    )
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"]
+    tracked = subprocess.run(command, cwd=root, capture_output=True, text=True)
     if tracked.returncode:  # not a checkout: a downloaded archive
         return [page for page in root.rglob("*.md") if ".venv" not in page.parts]
     return [root / name for name in tracked.stdout.splitlines()]

@@ -16,11 +16,7 @@ from types import ModuleType
 import nbformat
 import pytest
 
-import checks.crashes
-import checks.engine
-import checks.models
-import checks.parameters
-import checks.reference
+from checks import crashes, engine, models, parameters, reference
 from tests.places import place, stated_minutes
 from tools import build
 
@@ -34,9 +30,6 @@ PLAN = "Two days, hour by hour"
 NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?%?")
 
 
-# ------------------------------------------------------------------------------ the guide
-
-
 def chapter(text: str, title: str) -> str:
     """What stands under ``## title``, up to the next heading of that level."""
     _, found, rest = f"\n{text}".partition(f"\n## {title}\n")
@@ -48,23 +41,17 @@ def text_of_guide() -> str:
     return GUIDE.read_text(encoding="utf-8")
 
 
-@functools.cache
-def parts() -> dict[str, str]:
-    """The text on each notebook, by the path of the student notebook that its heading links to."""
-    _, *found = re.split(r"^### ", chapter(text_of_guide(), "Notebook by notebook"), flags=re.M)
-    return {links(part.partition("\n")[0])[0]: part for part in found}
-
-
 def student(source: Path) -> str:
     return build.student_path(source).relative_to(ROOT).as_posix()
 
 
 def part_on(source: Path) -> str:
-    path = student(source)
-    assert path in parts(), (
-        f"{place(GUIDE, '## Notebook by notebook')}: no part has {path} in its heading"
-    )
-    return parts()[path]
+    """The text on a notebook, from its heading, which links to it."""
+    _, *parts = re.split(r"^### ", chapter(text_of_guide(), "Notebook by notebook"), flags=re.M)
+    found = [part for part in parts if f"]({student(source)})" in part.partition("\n")[0]]
+    where = place(GUIDE, "## Notebook by notebook")
+    assert found, f"{where}: no part has {student(source)} in its heading"
+    return found[0]
 
 
 def links(text: str) -> list[str]:
@@ -79,9 +66,6 @@ def table(part: str, first_heading: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines]
 
 
-# ------------------------------------------------------------------------------- the notebooks
-
-
 @functools.cache
 def text_of(source: Path) -> str:
     return "\n".join(cell.source for cell in build.read_source(source).cells)
@@ -90,19 +74,19 @@ def text_of(source: Path) -> str:
 def sentences(name: str) -> dict[str, str]:
     """For each exercise of a notebook, by its number, all that its check may say."""
     module = importlib.import_module(f"checks.{name}")
-    explained = (checks.crashes.EXPLANATIONS, checks.crashes.FROM_NONE)
+    explained = (crashes.EXPLANATIONS, crashes.FROM_NONE)
     of_all = [text for table in explained for text in table.values()]
-    engine = (checks.engine, checks.models, checks.parameters)
-    of_all += [text for part in engine for text in texts(ast.parse(inspect.getsource(part)))]
-    exported = checks.reference.exported(name)["exercises"]
+    machinery = (engine, models, parameters)
+    of_all += [text for part in machinery for text in texts(ast.parse(inspect.getsource(part)))]
+    exported = reference.exported(name)["exercises"]
     return {
         exported[check]["number"]: "\n".join(
             [*used_by(check, module), *of_all]
-            + [row.sentence for row in checks.reference.rows(exercise.table)]
+            + [row.sentence for row in reference.rows(exercise.table)]
             + [sentence for sentence, _ in exercise.reference.mutants]
         )
         for check, exercise in vars(module).items()
-        if isinstance(exercise, checks.engine.Exercise) and check in exported
+        if isinstance(exercise, engine.Exercise) and check in exported
     }
 
 
@@ -152,9 +136,6 @@ def is_shown(figure: str, printed: list[str]) -> bool:
     )
 
 
-# ----------------------------------------------------------------------------------- the tests
-
-
 def test_every_notebook_has_its_part_and_no_other():
     """In the order of teaching, under a heading that links to both notebooks."""
     headings = re.findall(r"^### (.*)", chapter(text_of_guide(), "Notebook by notebook"), re.M)
@@ -163,10 +144,10 @@ def test_every_notebook_has_its_part_and_no_other():
         assert source, f"{where}: no part belongs here"
         day, number = source.parent.name[-1], source.name.partition("_")[0]
         solution = build.solution_path(source).relative_to(ROOT).as_posix()
-        links = f"({student(source)}) ([solution]({solution}))"
-        right = re.escape(f"Day {day}, notebook {number}: [TITLE]{links}").replace("TITLE", "[^]]+")
+        goals = f"({student(source)}) ([solution]({solution}))"
+        right = re.escape(f"Day {day}, notebook {number}: [TITLE]{goals}").replace("TITLE", "[^]]+")
         assert re.fullmatch(right, heading), (
-            f"{where}: “Day {day}, notebook {number}: [its title]{links}” belongs here"
+            f"{where}: “Day {day}, notebook {number}: [its title]{goals}” belongs here"
         )
 
 
