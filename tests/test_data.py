@@ -48,6 +48,7 @@ def test_a_missing_truncated_or_altered_file_is_named_with_the_mend(copy, name):
     path.unlink()
     with pytest.raises(data.DataError, match=rf"{name} is missing.* `git checkout -- data`"):
         load(name)
+    path.write_bytes(content)
     (copy / "SHA256SUMS").unlink()
     with pytest.raises(data.DataError, match="SHA256SUMS is missing"):
         load(name)
