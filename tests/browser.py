@@ -22,8 +22,7 @@ NAMES = ("google-chrome", "google-chrome-stable", "chromium", "chromium-browser"
 
 def find_browser(downloaded: str) -> str:
     """The browser that Playwright downloaded, or one on the PATH; skips the test without one."""
-    found = downloaded if Path(downloaded).is_file() else None
-    if program := found or next(filter(None, map(shutil.which, NAMES)), None):
+    if program := next(filter(None, map(shutil.which, (downloaded, *NAMES))), None):
         return program
     pytest.skip(
         "there is no Chromium or Chrome: install one (Debian: `apt-get install chromium`; elsewhere"
@@ -53,9 +52,7 @@ def jupyterlab(folder: Path, home: Path, timeout: float = 60) -> Iterator[tuple[
     """
     personal = ("JUPYTER", "IPYTHON", "XDG_", "MPL")
     env = {name: value for name, value in os.environ.items() if not name.startswith(personal)}
-    env |= {
-        f"JUPYTER_{kind}_DIR": f"{home}/{kind.lower()}" for kind in ("CONFIG", "DATA", "RUNTIME")
-    }
+    env |= {f"JUPYTER_{k.upper()}_DIR": f"{home}/{k}" for k in ("config", "data", "runtime")}
     env |= {"HOME": str(home), "MPLCONFIGDIR": matplotlib.get_cachedir()}  # it has listed the fonts
     settings = home / "config" / "labconfig" / "page_config.json"
     settings.parent.mkdir(parents=True)

@@ -17,7 +17,7 @@ import matplotlib.pyplot as plt  # noqa: E402
 import pyro  # noqa: E402
 import pytest  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[1]
+from tools import build  # noqa: E402
 
 
 @pytest.hookimpl(wrapper=True)
@@ -31,7 +31,13 @@ def pytest_runtest_makereport(item, call):
 
 @pytest.fixture
 def root() -> Path:
-    return ROOT
+    return build.ROOT
+
+
+@pytest.fixture(params=build.sources(), ids=lambda source: source.stem)
+def source(request) -> Path:
+    """That of a notebook: a test which asks for it is run with each."""
+    return request.param
 
 
 @pytest.fixture(scope="module")  # while it is open, its event loop keeps kernels from being run

@@ -27,6 +27,7 @@ import torch
 from torch import Tensor
 from torch.utils._device import _device_constructors
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map_only
 
 DEVICE = torch.device("lazy", 0)  # as CUDA's, its tensors' device has an index, 0
 
@@ -108,10 +109,6 @@ def _with_tensors(key: Any) -> Any:
     return torch.tensor(list(key), device=DEVICE) if isinstance(key, list | range) else key
 
 
-def _is_pretended(device: torch.device | str | int | None) -> bool:
-    return isinstance(device, torch.device | str) and torch.device(device).type == DEVICE.type
-
-
 def _run(func: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     """Compute ``func`` on the CPU, after a look at where its tensors say that they are."""
     pretended: dict[int, PretendTensor] = {}  # id of the inner tensor -> tensor
@@ -144,7 +141,7 @@ def _run(func: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     inner_args = strip(args)
     inner_kwargs = {name: strip(value) for name, value in kwargs.items()} if kwargs else kwargs
     target = kwargs.get("device")
-    if to_pretended := _is_pretended(target):
+    if to_pretended := target is not None and target.type == DEVICE.type:
         inner_kwargs = {**inner_kwargs, "device": torch.device("cpu")}
     if pretended and others and not _may_mix(func, args, others):
         raise RuntimeError(
@@ -183,16 +180,12 @@ class _PretendMode(TorchDispatchMode):
 def _from_data(make: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """`torch.tensor` or `torch.as_tensor` for the pretended device, which C++ would not ask."""
 
-    def strip(data: Any) -> Any:
-        if isinstance(data, PretendTensor):
-            return data.detach().inner
-        return type(data)(map(strip, data)) if type(data) in (list, tuple) else data
-
     def made(data: Any, dtype=None, device=None, requires_grad: bool = False, **options) -> Tensor:
         place = torch.empty(0).device if device is None else torch.device(device)
         if isinstance(data, Tensor) and make is as_tensor:
             return data.to(device=data.device if device is None else place, dtype=dtype)
-        result = make(strip(data), dtype=dtype, device="cpu", **options).to(place)
+        numbers = tree_map_only(PretendTensor, lambda t: t.detach().inner, data)
+        result = make(numbers, dtype=dtype, device="cpu", **options).to(place)
         return result.requires_grad_() if requires_grad else result
 
     return made

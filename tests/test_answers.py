@@ -14,6 +14,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import CodeType
 from typing import Any, NamedTuple
@@ -23,22 +24,14 @@ import pyro
 import pytest
 
 from checks.crashes import BLANK
-from checks.engine import CheckFailed, Exercise, StillBlank
+from checks.engine import CheckFailed, Exercise, StillBlank, ran
 from checks.reference import Row, exported, rows, sections, with_solution
 from tests.examples import EXAMPLES, SLOW
 from tests.places import find, place
-from tools.build import (
-    CHECK,
-    ROOT,
-    code_cells,
-    read_source,
-    references_path,
-    solution_path,
-    sources,
-)
+from tools import build
 
-HERE, CHECKS = Path(__file__).parent, ROOT / "checks"
-NOTEBOOKS = {references_path(source).stem: source for source in sources()}
+HERE, CHECKS = Path(__file__).parent, build.ROOT / "checks"
+NOTEBOOKS = {build.references_path(source).stem: source for source in build.sources()}
 SECTION = r"^# %% ([\w, ]+)"  # of a table of mistakes, or of written answers
 
 
@@ -58,7 +51,7 @@ def exercises_of(notebook: str) -> Iterator[Exercise]:
 EXERCISES = {
     name_of(exercise): exercise
     for notebook, source in NOTEBOOKS.items()
-    if references_path(source).is_file()
+    if build.references_path(source).is_file()
     for exercise in exercises_of(notebook)
     if exercise.__name__ in exported(notebook)["exercises"]
 }
@@ -71,10 +64,7 @@ class Case(NamedTuple):
     code: str | Row
 
 
-def mistakes() -> Iterator[Case]:
-    for exercise in EXERCISES.values():
-        for row in rows(exercise.table):
-            yield Case(exercise, row.sentence, row)
+MISTAKES = [Case(e, row.sentence, row) for e in EXERCISES.values() for row in rows(e.table)]
 
 
 def written(folder: str) -> Iterator[Case]:
@@ -112,15 +102,6 @@ def play(exercise: Exercise, code: str | CodeType) -> None:
     exec(exercise.reference.check, exercise.reference.run(code, **given(exercise), check=module))
 
 
-def runs(exercise: Exercise, code: CodeType) -> bool:
-    """Whether the answer's cell gets as far as the check."""
-    try:
-        exercise.reference.run(code, **given(exercise))
-    except Exception:
-        return False
-    return True
-
-
 def rejected(exercise: Exercise, code: str | CodeType, *, vaguely: bool = True) -> str:
     """What the reader sees; it may say only that the answer is wrong, or has to say why."""
     with pytest.raises(CheckFailed) as caught:
@@ -138,8 +119,8 @@ def test_every_check_of_a_notebook_is_an_exercise():
         f"{place(source, f'check.{check[1]}(')}: in checks/{notebook}.py a function `{check[1]}` "
         "is missing, or is not decorated with @exercise(...)"
         for notebook, source in NOTEBOOKS.items()
-        for cell in read_source(source).cells
-        if (check := CHECK.match(cell.source))
+        for cell in build.read_source(source).cells
+        if (check := build.CHECK.match(cell.source))
         and cell.metadata["nbgrader"]["grade_id"] != "check_scorecard"
         and check[1] not in {exercise.__name__ for exercise in exercises_of(notebook)}
     ]
@@ -178,10 +159,10 @@ def test_stored_solutions_show_the_numbers_and_subjects_of_today():
     """Neither executes a notebook again."""
     problems = []
     for name, source in NOTEBOOKS.items():
-        path = solution_path(source)
-        stored = nbformat.read(path, as_version=4) if path.is_file() else read_source(source)
-        for cell in code_cells(stored):
-            check = CHECK.match(cell.source)
+        path = build.solution_path(source)
+        stored = nbformat.read(path, as_version=4) if path.is_file() else build.read_source(source)
+        for cell in build.code_cells(stored):
+            check = build.CHECK.match(cell.source)
             exercise = EXERCISES.get(f"{name}.{check[1]}") if check else None
             shown = "".join(output.get("text", "") for output in cell.get("outputs", []))
             if exercise and shown and not shown.startswith(f"✓ {exercise.title}"):
@@ -193,24 +174,19 @@ def test_stored_solutions_show_the_numbers_and_subjects_of_today():
 
 
 def test_every_exercise_has_two_right_answers_that_are_written_differently():
-    written_for = {name: {syntax(exercise.reference.cell)} for name, exercise in EXERCISES.items()}
+    written_for = {name: {exercise.reference.cell} for name, exercise in EXERCISES.items()}
     for case in written("right_answers"):
-        written_for[name_of(case.exercise)].add(syntax(case.code))
+        written_for[name_of(case.exercise)].add(case.code)
     problems = [
         f"tests/right_answers/{name.replace('.', '.txt: `')}` has {len(answers) - 1}, that differ "
         "from the solution and one another; write two, below `# %% NAME: in other words`"
-        for name, answers in written_for.items()
-        if len(answers) < 3
+        for name, codes in written_for.items()
+        if len(answers := {ast.dump(ast.parse(code)) for code in codes}) < 3  # without comments
     ]
     assert not problems, "\n".join(problems)
 
 
-def syntax(code: str) -> str:
-    """What two answers have in common that differ in comments and spaces only."""
-    return ast.dump(ast.parse(code))
-
-
-@each([*mistakes(), *written("wrong_answers")])
+@each([*MISTAKES, *written("wrong_answers")])
 def test_a_known_mistake_gets_its_sentence(case, capsys):
     try:
         row = isinstance(case.code, Row)
@@ -259,8 +235,8 @@ def test_every_mutant_that_behaves_otherwise_is_rejected(name, monkeypatch):
 @pytest.mark.parametrize("name", [name for name in EXERCISES if name not in SLOW])
 def test_generic_mistakes_are_explained(name):
     """Every fifteenth mutant, as an answer, gets a sentence that is not only "wrong"."""
-    exercise = EXERCISES[name]
-    known = EQUIVALENT.get(name, {})
+    exercise, known = EXERCISES[name], EQUIVALENT.get(name, {})
     for sentence, code in exercise.reference.mutants[::15]:
-        if sentence not in known and runs(exercise, code):
+        runs = partial(exercise.reference.run, code, **given(exercise))
+        if sentence not in known and ran(runs):
             rejected(exercise, code, vaguely=False)

@@ -26,10 +26,9 @@ alpha = pyro.sample("alpha", dist.Normal(50.0, 10.0))
         pyro.sample("sensor", dist.Normal(temp, 1.0), obs=sensor)"""
 SALES = 'pyro.sample("sales", dist.Poisson(softplus(alpha + beta * ({} - 20))), obs=sales)'
 
-
-EXPLORER = (
-    "from utils.explorer import explore\nexplore(lambda x: plt.plot([0, x]), x=(0.0, 2.0, 1.0))"
-)
+EXPLORER = """\
+from utils.explorer import explore
+explore(lambda x: plt.plot([0, x]), x=(0.0, 2.0, 1.0))"""
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +56,14 @@ def page(browser) -> Iterator[Page]:
 
 
 class Notebook:
-    """The notebook that is open in JupyterLab."""
+    """A notebook of the first day, opened in JupyterLab."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, lab: tuple[str, str], name: str) -> None:
         self.page = page
+        self.address, token = lab
+        page.goto(f"{self.address}lab/tree/Day1/{name}.ipynb?token={token}&reset")
+        # What is run before the kernel is there, JupyterLab forgets.
+        expect(page.get_by_role("button", name="| Idle")).to_be_visible()
         self.active = page.locator(".jp-Notebook-cell.jp-mod-active")
 
     def run(self) -> Locator:
@@ -100,13 +103,9 @@ class Notebook:
 
 @pytest.mark.ours
 def test_a_student_works_through_the_first_exercise(lab, page):
-    address, token = lab
     asked = set()
     page.on("request", lambda request: asked.add(request.url))
-    notebook = Notebook(page)
-    page.goto(f"{address}lab/tree/Day1/3_ice_cream_shop.ipynb?token={token}")
-    # What is run before the kernel is there, JupyterLab forgets.
-    expect(page.get_by_role("button", name="| Idle")).to_be_visible()
+    notebook = Notebook(page, lab, "3_ice_cream_shop")
     page.get_by_role("heading", name="The ice-cream shop").click()
 
     notebook.run()
@@ -151,17 +150,14 @@ def test_a_student_works_through_the_first_exercise(lab, page):
     expect(output.locator(".widget-hprogress")).to_be_visible()
     expect(output.first).to_contain_text(re.compile(r"100%.*600/600", re.DOTALL))
     expect(output).to_have_count(2)  # the widget and the picture, and no bar made of text
-    here = (address, "data:", "blob:", *build.BADGES.values())  # badges, once it is published
-    assert [url for url in asked if not url.startswith(here)] == []
+    ours = (notebook.address, "data:", "blob:", *build.BADGES.values())  # once it is published
+    assert [url for url in asked if not url.startswith(ours)] == []
 
 
 @pytest.mark.ours
 def test_an_explorer_follows_its_slider(lab, page):
-    address, token = lab
-    page.goto(f"{address}lab/tree/Day1/explorer.ipynb?token={token}&reset")
-    expect(page.get_by_role("button", name="| Idle")).to_be_visible()
+    notebook = Notebook(page, lab, "explorer")
     page.locator(".jp-Notebook-cell").first.locator(".cm-line").first.click()
-    notebook = Notebook(page)
     notebook.run()
     shown = notebook.run().locator(".jp-OutputArea-output")
     picture, slider = shown.locator("img"), shown.get_by_role("slider")

@@ -70,6 +70,7 @@ PY, IPYNB = (f"solutions/Day1/1_first_solution.{ending}" for ending in ("py", "i
 FILES = {
     PY: SOURCE,
     "checks/first.py": "def double(answer, say):\n    say('✓' if answer(2) == 4 else 'a hint')\n",
+    "pyproject.toml": '[tool.course]\nrepository = ""\nbranch = "main"\nstudents = "class/2026"\n',
     "data/SHA256SUMS": "aa  gap.csv\nbb  gap_draws.npz\ncc  MNIST/digits.gz\n",
     "utils/data.py": "def load_gap():\n    pass\n\n\ndef load_gap_posterior():\n    pass\n",
     "utils/start.py": "import matplotlib.pyplot as plt\n\nfrom utils import plotting\n",
@@ -79,21 +80,12 @@ FILES = {
 }
 
 
-def publish(course: Path, repository: object, branch: object = "main") -> None:
-    """Change the setting; JSON is TOML, as far as strings and numbers go."""
-    setting = f"repository = {json.dumps(repository)}\nbranch = {json.dumps(branch)}\n"
-    setting += 'students = "class/2026"\n'
-    (course / "pyproject.toml").write_text(f"[tool.course]\n{setting}")
-
-
 @pytest.fixture(scope="module")
 def original(tmp_path_factory) -> Path:
     """A course of one notebook, built: with the only kernel of these tests."""
     course = tmp_path_factory.mktemp("course")
     for name, text in FILES.items():
-        (course / name).parent.mkdir(parents=True, exist_ok=True)
-        (course / name).write_text(text, encoding="utf-8")
-    publish(course, "")
+        build.write(course / name, text.encode())
     assert build.build(course / PY, root=course) == "executed"
     return course
 
@@ -117,9 +109,8 @@ def kernel(original, monkeypatch) -> list[str]:
             cell.outputs, cell.execution_count = done.outputs, done.execution_count
         for word, name in (("stderr", "stderr"), ("million", "stdout")):
             if word in last:
-                notebook.cells[-1].outputs.append(
-                    new_output("stream", name=name, text=word * 10**6)
-                )
+                output = new_output("stream", name=name, text=word * 10**6)
+                notebook.cells[-1].outputs.append(output)
 
     monkeypatch.setattr(build, "run", run)
     return runs
@@ -151,6 +142,7 @@ def test_both_notebooks_are_made(course):
         assert given.id == solved.id
         assert given.source == solved.source or given is student.cells[4]
         assert not given.get("outputs")
+        assert given.get("execution_count") is None
         assert given.metadata.get("tags") == solved.metadata.get("tags")
     assert len({cell.id for cell in student.cells}) == len(student.cells)
     assert build.out_of_step(course / PY, course) == build.orphans(course) == []
@@ -231,7 +223,8 @@ def test_a_second_notebook_leaves_the_first_alone(course, kernel):
 
 
 def test_publishing_the_course_is_one_setting_and_executes_nothing(course, kernel):
-    publish(course, f"{ADDRESS}.git/", "spring/2026")
+    edit(course / "pyproject.toml", '= ""', f'= "{ADDRESS}.git/"')
+    edit(course / "pyproject.toml", "main", "spring/2026")
     assert len(build.out_of_step(course / PY, course)) == 2  # the solution and the student's
     assert build.build(course / PY, root=course) == "not executed"
     solution, student = notebooks(course)
@@ -247,52 +240,40 @@ def test_publishing_the_course_is_one_setting_and_executes_nothing(course, kerne
     for notebook, branch in ((solution, "spring/2026"), (student, "class/2026")):
         fetch = f"    !git clone --quiet --depth=1 --branch={branch} {ADDRESS} course"
         assert notebook.cells[1].source.splitlines()[3] == fetch
-    publish(course, "")
+    edit(course / "pyproject.toml", f"{ADDRESS}.git/", "")
     assert build.build(course / PY, root=course) == "not executed"
     assert notebooks(course)[1].cells[0].source == "# Title"
 
 
-@pytest.mark.parametrize(
-    ("repository", "branch"),
-    [
-        *((f"{start}some-body/a.course", "main") for start in ("", "http://github.com/", "git@")),
-        *((f"https://github.com/{end}", "main") for end in ("a", 'a/"; print("', "a/b/c", "a/b\n")),
-        *(
-            (ADDRESS, name)
-            for name in ("", " ", "-b", "a b", "a..b", "a//b", "a/", 'a"b', "a\n", 1)
-        ),
-        *((" ", "main"), (7, "main")),
-    ],
-)
-def test_an_odd_setting_is_refused_and_leaves_the_notebooks(course, kernel, repository, branch):
-    publish(course, repository, branch)
-    before = content(course)
-    with pytest.raises(build.BuildError, match=r"\[tool.course\] in pyproject.toml"):
-        build.build(course / PY, root=course, force=True)
-    assert content(course) == before
-    assert kernel == []
+ADDRESSES = [f"{start}some-body/a.course" for start in ("", "http://github.com/", "git@")]
+ADDRESSES += [f"https://github.com/{end}" for end in ("a", 'a/"; print("', "a/b/c", "a/b\n")]
+BRANCHES = ["", " ", "-b", "a b", "a..b", "a//b", "a/", 'a"b', "a\n", 1]
+SETTINGS = [('repository = ""', f"repository = {json.dumps(odd)}") for odd in [*ADDRESSES, " ", 7]]
+SETTINGS += [('branch = "main"', f"branch = {json.dumps(odd)}") for odd in BRANCHES]
 
 
 @pytest.mark.parametrize(
-    ("message", "old", "new"),
+    ("message", "file", "old", "new"),
     [
-        ("not as many ### BEGIN", "    ### END SOLUTION\n", ""),
-        ("1_first_solution.py needs one setup cell", ' tags=["setup"]', ""),
-        ("the cell `import time`: invalid syntax", "print(double(21))", "print(1 1)"),
-        ("picture=circle draws nothing", "# %%\ncheck", '# %% tags=["picture=circle"]\ncheck'),
-        ("lower a figure's dpi", "time.sleep", "million = time.sleep"),
-        ("warns instead of just working: stderr", "time.sleep", "stderr = time.sleep"),
-        ("a cell fails with ZeroDivisionError: by zero", "double(21)", "double(1 / 0)"),
+        *((r"\[tool.course\] in pyproject.toml", "pyproject.toml", *odd) for odd in SETTINGS),
+        ("not as many ### BEGIN", PY, "    ### END SOLUTION\n", ""),
+        ("1_first_solution.py needs one setup cell", PY, ' tags=["setup"]', ""),
+        ("the cell `import time`: invalid syntax", PY, "print(double(21))", "print(1 1)"),
+        ("picture=circle draws nothing", PY, "# %%\ncheck", '# %% tags=["picture=circle"]\ncheck'),
+        ("lower a figure's dpi", PY, "time.sleep", "million = time.sleep"),
+        ("warns instead of just working: stderr", PY, "time.sleep", "stderr = time.sleep"),
+        ("a cell fails with ZeroDivisionError: by zero", PY, "double(21)", "double(1 / 0)"),
     ],
 )
 def test_what_cannot_be_built_is_refused_and_leaves_the_notebooks(
-    course, kernel, message, old, new
+    course, kernel, message, file, old, new
 ):
-    edit(course / PY, old, new)
+    edit(course / file, old, new)
     before = content(course)
     with pytest.raises(build.BuildError, match=message):
-        build.build(course / PY, root=course)
+        build.build(course / PY, root=course, force=True)
     assert content(course) == before
+    assert kernel == [] or file == PY  # an odd setting is told at once
 
 
 def test_loaders_read_only_the_data_that_their_names_promise(monkeypatch):

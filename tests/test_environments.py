@@ -11,6 +11,7 @@ import re
 import subprocess
 from functools import cache
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 import yaml
@@ -22,11 +23,9 @@ packages_distributions = cache(metadata.packages_distributions)  # it reads ever
 CONDA_NAMES = {"torch": "pytorch-cpu", "matplotlib": "matplotlib-base"}
 
 
-@pytest.fixture
-def requirements(root) -> list[Requirement]:
-    """What `make lab` installs."""
-    lines = (root / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    return [Requirement(line) for line in lines if line and not line.startswith("#")]
+def read_requirements(path: Path) -> list[Requirement]:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [Requirement(line) for line in lines if line[:1] not in ("", "#", "-")]
 
 
 @pytest.fixture
@@ -39,9 +38,9 @@ def container(root) -> dict:
     return json.loads((root / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8"))
 
 
-def test_binder_installs_what_make_lab_does(binder, requirements):
-    names = {r.name: CONDA_NAMES.get(r.name, r.name) for r in requirements}
-    expected = [f"{names[r.name]}{r.specifier}" for r in requirements]
+def test_binder_installs_what_make_lab_does(root, binder):
+    requirements = read_requirements(root / "requirements.txt")
+    expected = [f"{CONDA_NAMES.get(r.name, r.name)}{r.specifier}" for r in requirements]
     python, *packages = binder["dependencies"]
     assert python.startswith("python=3.")
     (for_hubs,) = set(packages) - set(expected)
@@ -65,28 +64,27 @@ def test_the_container_is_an_official_python_that_fits(container, binder):
     image, _, version = container["image"].partition(":")
     assert image == "mcr.microsoft.com/devcontainers/python"
     assert f"python={version}" in binder["dependencies"], "one version of Python everywhere"
-    assert set(container["customizations"]["vscode"]["extensions"]) == {
-        "ms-python.python",
-        "ms-toolsai.jupyter",
-    }
+    extensions = container["customizations"]["vscode"]["extensions"]
+    assert sorted(extensions) == ["ms-python.python", "ms-toolsai.jupyter"]
 
 
 @pytest.mark.parametrize("folder", ["utils", "checks", "tools", "tests"])
 def test_every_imported_package_is_declared(root, folder):
     files = [root / name for name in ("requirements.txt", "requirements-dev.txt")]
-    lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]
-    declared = {Requirement(line).name.lower() for line in lines if line[:1] not in "#-"}
+    declared = {r.name.lower() for file in files for r in read_requirements(file)}
     declared.add("ipython")  # by `jupyter`
     imported = set()
     for source in (root / folder).rglob("*.py"):
         for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Import):
-                imported |= {alias.name.partition(".")[0] for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                imported.add(node.module.partition(".")[0])
+            match node:
+                case ast.Import(names):
+                    imported |= {alias.name.partition(".")[0] for alias in names}
+                case ast.ImportFrom(str(module)):
+                    imported.add(module.partition(".")[0])
     providers = packages_distributions()
-    packages = {
-        name: {p.lower().replace("_", "-") for p in providers[name]}
+    missing = {
+        name: providers[name]
         for name in imported & providers.keys()
+        if declared.isdisjoint(p.lower().replace("_", "-") for p in providers[name])
     }
-    assert [name for name, by in packages.items() if not by & declared] == []
+    assert missing == {}

@@ -57,8 +57,7 @@ def test_files_are_like_the_stored_ones(name, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(exact, "chains_of", prior_draws)
     assert exact.main([name, "--draws", "6", "--to", str(tmp_path)]) == 0
     assert f"{name}_nuts_draws.npz" in capsys.readouterr().out
-    load = {"ice_cream": data.load_ice_cream_posterior, "gap": data.load_gap_posterior}[name]
-    stored, stored_draws = load()
+    stored, stored_draws = getattr(data, f"load_{name}_posterior")()
     summary = pd.read_csv(tmp_path / f"{name}_nuts_summary.csv").set_index(stored.index.names)
     assert list(summary.columns) == list(stored.columns)
     assert not set(summary.index) - set(stored.index)

@@ -11,13 +11,8 @@ from pyro.infer.autoguide import AutoMultivariateNormal, AutoNormal
 from utils.inference import FitFailed, convergence, draw, fit, trust
 
 READING = torch.tensor(18.0)
-SETTINGS = {
-    "steps": 1000,
-    "learning_rate": 0.3,
-    "final_learning_rate": 0.003,
-    "particles": 16,
-    "max_plate_nesting": 0,
-}
+SETTINGS = {"steps": 1000, "learning_rate": 0.3, "final_learning_rate": 0.003}
+SETTINGS |= {"particles": 16, "max_plate_nesting": 0}
 
 
 def temperature(sensor, noise=1.0):

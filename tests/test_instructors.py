@@ -16,11 +16,7 @@ from types import ModuleType
 import nbformat
 import pytest
 
-import checks.crashes
-import checks.engine
-import checks.models
-import checks.parameters
-import checks.reference
+from checks import crashes, engine, models, parameters, reference
 from tests.places import place, stated_minutes
 from tools import build
 
@@ -28,14 +24,10 @@ pytestmark = pytest.mark.ours
 ROOT = build.ROOT
 GUIDE = ROOT / "INSTRUCTORS.md"
 SOURCES = build.sources()
-each_source = pytest.mark.parametrize("source", SOURCES, ids=lambda s: s.stem)
 
 EXERCISE = re.compile(r"^### ✏️ Exercise (\d+)", flags=re.M)
 PLAN = "Two days, hour by hour"
 NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?%?")
-
-
-# ------------------------------------------------------------------------------ the guide
 
 
 def chapter(text: str, title: str) -> str:
@@ -49,19 +41,17 @@ def text_of_guide() -> str:
     return GUIDE.read_text(encoding="utf-8")
 
 
-@functools.cache
-def parts() -> dict[str, str]:
-    """The text on each notebook, by the path of the student notebook that its heading links to."""
-    _, *found = re.split(r"^### ", chapter(text_of_guide(), "Notebook by notebook"), flags=re.M)
-    return {links(part.partition("\n")[0])[0]: part for part in found}
+def student(source: Path) -> str:
+    return build.student_path(source).relative_to(ROOT).as_posix()
 
 
 def part_on(source: Path) -> str:
-    path = build.student_path(source).relative_to(ROOT).as_posix()
-    assert path in parts(), (
-        f"{place(GUIDE, '## Notebook by notebook')}: no part has {path} in its heading"
-    )
-    return parts()[path]
+    """The text on a notebook, from its heading, which links to it."""
+    _, *parts = re.split(r"^### ", chapter(text_of_guide(), "Notebook by notebook"), flags=re.M)
+    found = [part for part in parts if f"]({student(source)})" in part.partition("\n")[0]]
+    where = place(GUIDE, "## Notebook by notebook")
+    assert found, f"{where}: no part has {student(source)} in its heading"
+    return found[0]
 
 
 def links(text: str) -> list[str]:
@@ -76,77 +66,50 @@ def table(part: str, first_heading: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines]
 
 
-# ------------------------------------------------------------------------------- the notebooks
-
-
 @functools.cache
 def text_of(source: Path) -> str:
     return "\n".join(cell.source for cell in build.read_source(source).cells)
 
 
-def exercises_of(text: str) -> dict[str, int]:
-    """The number of the exercise that each check in the text of a notebook belongs to."""
-    _, *found = EXERCISE.split(text)
-    tasks = zip(found[::2], found[1::2], strict=True)
-    return {check[1]: int(n) for n, task in tasks if (check := build.CHECK.search(task))}
-
-
-@functools.cache
 def sentences(name: str) -> dict[str, str]:
-    """For each check of a notebook, all that it may say."""
+    """For each exercise of a notebook, by its number, all that its check may say."""
     module = importlib.import_module(f"checks.{name}")
-    explained = (checks.crashes.EXPLANATIONS, checks.crashes.FROM_NONE)
+    explained = (crashes.EXPLANATIONS, crashes.FROM_NONE)
     of_all = [text for table in explained for text in table.values()]
-    engine = (checks.engine, checks.models, checks.parameters)
-    of_all += [text for part in engine for text in texts(ast.parse(inspect.getsource(part)))]
+    machinery = (engine, models, parameters)
+    of_all += [text for part in machinery for text in texts(ast.parse(inspect.getsource(part)))]
+    exported = reference.exported(name)["exercises"]
     return {
-        exercise.__name__: "\n".join(
-            [text for node in used_by(exercise.__name__, module) for text in texts(node)]
-            + of_all
-            + [row.sentence for row in checks.reference.rows(exercise.table)]
+        exported[check]["number"]: "\n".join(
+            [*used_by(check, module), *of_all]
+            + [row.sentence for row in reference.rows(exercise.table)]
             + [sentence for sentence, _ in exercise.reference.mutants]
         )
-        for exercise in vars(module).values()
-        if isinstance(exercise, checks.engine.Exercise)
+        for check, exercise in vars(module).items()
+        if isinstance(exercise, engine.Exercise) and check in exported
     }
 
 
-def used_by(name: str, module: ModuleType) -> Iterator[ast.stmt]:
-    """What a module's top level defines by a name, and what this uses in turn."""
+def used_by(name: str, module: ModuleType) -> Iterator[str]:
+    """The strings in what a module's top level defines by a name, and in what this uses in turn."""
     tree, wanted = ast.parse(inspect.getsource(module)), {name}
-    left = [node for node in tree.body if not isinstance(node, ast.Import | ast.ImportFrom)]
-    while found := [node for node in left if wanted & names(node, ast.Store)]:
-        yield from found
-        wanted |= {used for node in found for used in names(node, ast.Load)}
-        left = [node for node in left if node not in found]
+    statements = [n for n in tree.body if not isinstance(n, ast.Import | ast.ImportFrom)]
+    left = {statement: build._names(ast.unparse(statement)) for statement in statements}
+    while found := [statement for statement, (bound, _) in left.items() if wanted & bound]:
+        for statement in found:
+            _, needed = left.pop(statement)
+            wanted |= needed
+            yield from texts(statement)
 
 
-def names(node: ast.stmt, context: type[ast.expr_context]) -> set[str]:
-    """The names that a statement reads, or those that it binds."""
-    found = {
-        part.id
-        for part in ast.walk(node)
-        if isinstance(part, ast.Name) and isinstance(part.ctx, context)
-    }
-    is_definition = context is ast.Store and isinstance(node, ast.FunctionDef | ast.ClassDef)
-    return {node.name} if is_definition else found
-
-
-def texts(tree: ast.AST) -> list[str]:
+def texts(tree: ast.AST) -> Iterator[str]:
     """The strings in a piece of code; what an f-string computes is an ellipsis."""
-    joined = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
-    inside = {id(piece) for node in joined for piece in node.values}
-    whole = [
-        node.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inside
-    ]
-    return whole + [
-        "".join(
-            getattr(p, "value", "") if isinstance(p, ast.Constant) else "…" for p in node.values
-        )
-        for node in joined
-    ]
+    for node in ast.walk(tree):
+        match node:
+            case ast.Constant(str(text)):
+                yield text
+            case ast.JoinedStr(parts):
+                yield "".join(p.value if isinstance(p, ast.Constant) else "…" for p in parts)
 
 
 @functools.cache
@@ -173,48 +136,33 @@ def is_shown(figure: str, printed: list[str]) -> bool:
     )
 
 
-# ----------------------------------------------------------------------------------- the tests
-
-
 def test_every_notebook_has_its_part_and_no_other():
-    expected = [build.student_path(source).relative_to(ROOT).as_posix() for source in SOURCES]
-    for given, right in itertools.zip_longest(parts(), expected):
-        where = place(GUIDE, f"]({given}) ([solution" if given else "## Notebook by notebook")
-        assert given == right, (
-            f"{where}: here {f'the part on {right} belongs' if right else 'no part belongs'}"
+    """In the order of teaching, under a heading that links to both notebooks."""
+    headings = re.findall(r"^### (.*)", chapter(text_of_guide(), "Notebook by notebook"), re.M)
+    for heading, source in itertools.zip_longest(headings, SOURCES, fillvalue=""):
+        where = place(GUIDE, f"### {heading}" if heading else "## Notebook by notebook")
+        assert source, f"{where}: no part belongs here"
+        day, number = source.parent.name[-1], source.name.partition("_")[0]
+        solution = build.solution_path(source).relative_to(ROOT).as_posix()
+        goals = f"({student(source)}) ([solution]({solution}))"
+        right = re.escape(f"Day {day}, notebook {number}: [TITLE]{goals}").replace("TITLE", "[^]]+")
+        assert re.fullmatch(right, heading), (
+            f"{where}: “Day {day}, notebook {number}: [its title]{goals}” belongs here"
         )
 
 
-@each_source
-def test_the_heading_links_to_both_notebooks(source):
-    heading, _, _ = part_on(source).partition("\n")
-    student, solution = (
-        path(source).relative_to(ROOT).as_posix()
-        for path in (build.student_path, build.solution_path)
-    )
-    day, number = re.findall(r"Day(\d+)/(\d+)_", student)[0]
-    right = rf"Day {day}, notebook {number}: \[[^\]]+\]\({student}\) \(\[solution\]\({solution}\)\)"
-    assert re.fullmatch(right, heading), (
-        f"{place(GUIDE, heading)}: “Day {day}, notebook {number}: [its title]({student}) "
-        f"([solution]({solution}))”, it should say"
-    )
-
-
-@each_source
 def test_students_see_the_hints(source):
-    part, exercises = part_on(source), exercises_of(text_of(source))
-    said = sentences(build.student_path(source).stem.partition("_")[2])
-    by_number = {number: said.get(check, "") for check, number in exercises.items()}
+    part, said = part_on(source), sentences(build.references_path(source).stem)
     rows, problems = table(part, "exercise"), []
-    in_class = exercises_of(text_of(source).partition("\n## After class\n")[0]).values()
-    assert {int(number) for number, _, _ in rows} == set(in_class), (
+    in_class = EXERCISE.findall(text_of(source).partition("\n## After class\n")[0])
+    assert {number for number, _, _ in rows} == set(in_class), (
         f"{place(GUIDE, part)}: the table of mistakes has rows for other exercises than 1 to "
-        f"{max(in_class)}, those in class"
+        f"{in_class[-1]}, those in class"
     )
     for number, mistake, hint in rows:
         fragment = hint.strip("“”")
-        if fragment not in by_number.get(int(number), ""):
-            others = ", ".join(f"that of {n}" for n, text in by_number.items() if fragment in text)
+        if fragment not in said.get(number, ""):
+            others = ", ".join(f"that of {n}" for n, text in said.items() if fragment in text)
             problems.append(
                 f"{place(GUIDE, f'| {mistake} | {hint} |')}: the check of exercise {number} never "
                 f"says {hint}; {others or 'none'} does"
@@ -222,7 +170,6 @@ def test_students_see_the_hints(source):
     assert not problems, "\n".join(problems)
 
 
-@each_source
 def test_figures_are_on_the_screen(source):
     part = part_on(source)
     figures = [code for code in re.findall(r"`([^`]+)`", part) if NUMBER.fullmatch(code)]
@@ -260,8 +207,7 @@ def test_the_plan_is_the_sum_of_its_parts():
         for _, what, minutes in day:
             for link in links(what):
                 notebooks[link] += minutes
-    paths = [build.student_path(source).relative_to(ROOT).as_posix() for source in SOURCES]
-    stated = dict(zip(paths, map(stated_minutes, SOURCES), strict=True))
+    stated = {student(source): stated_minutes(source) for source in SOURCES}
     where = place(GUIDE, f"## {PLAN}")
     assert notebooks == stated, f"{where}: notebooks have the minutes of their first cells"
 

@@ -23,6 +23,7 @@ def test_this_process_cannot_leave_the_machine():
     ("code", "allowed"),
     [
         (f"socket.socket().connect(({ELSEWHERE!r}, 80))", False),
+        (f"socket.socket().connect_ex(({ELSEWHERE!r}, 80))", False),
         ("urllib.request.urlopen('http://example.org')", False),
         (TO_ITSELF, True),
     ],

@@ -14,20 +14,16 @@ import types
 from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
 
+from tests.test_environments import read_requirements
 from tools import build
 from utils import start
 
 
-def setup_cell(source: Path) -> str:
-    (cell,) = (c for c in build.code_cells(build.read_source(source)) if "setup" in build.tags(c))
-    return cell.source
-
-
 @pytest.fixture(scope="module")
 def cell() -> str:
-    (same,) = set(map(setup_cell, build.sources()))
+    cells = [c for s in build.sources() for c in build.read_source(s).cells]
+    (same,) = {cell.source for cell in cells if "setup" in build.tags(cell)}
     assert len(same.splitlines() + build.FETCH.splitlines()) <= 10
     return same
 
@@ -82,8 +78,7 @@ def test_colab_installs_only_what_is_missing_and_never_its_torch(pip, monkeypatc
 
 
 def test_what_colab_is_asked_for_is_what_the_course_requires(root):
-    lines = (root / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    required = {Requirement(line).name for line in lines if line[:1] not in ("#", "")}
+    required = {r.name for r in read_requirements(root / "requirements.txt")}
     assert required - {"jupyter", "ipywidgets", "torchvision"} == set(start.PACKAGES.values())
 
 

@@ -5,9 +5,18 @@ The tests put it on PYTHONPATH, so that the kernels which execute notebooks run 
 
 import ipaddress
 import socket
+import sys
 
 
-def _refuse_unless_local(host):
+def _refuse_unless_local(event, arguments):
+    match event, arguments:
+        case "socket.getaddrinfo", (host, *_):
+            host = host.decode() if isinstance(host, bytes) else host
+        case "socket.connect" | "socket.sendto", (asking, (host, *_)):
+            if asking.family not in (socket.AF_INET, socket.AF_INET6):
+                return
+        case _:
+            return
     if host in ("", "localhost", None):
         return
     try:
@@ -18,23 +27,4 @@ def _refuse_unless_local(host):
     raise ConnectionRefusedError(f"the tests run without a network, and this asks for {host!r}")
 
 
-def _guard(method):
-    def connect(self, address):
-        if self.family in (socket.AF_INET, socket.AF_INET6):
-            _refuse_unless_local(address[0])
-        return method(self, address)
-
-    return connect
-
-
-def _guard_lookup(lookup):
-    def getaddrinfo(host, *args, **kwargs):
-        _refuse_unless_local(host.decode() if isinstance(host, bytes) else host)
-        return lookup(host, *args, **kwargs)
-
-    return getaddrinfo
-
-
-socket.socket.connect = _guard(socket.socket.connect)
-socket.socket.connect_ex = _guard(socket.socket.connect_ex)
-socket.getaddrinfo = _guard_lookup(socket.getaddrinfo)
+sys.addaudithook(_refuse_unless_local)  # see the table of audit events in Python's documentation
