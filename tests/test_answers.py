@@ -218,6 +218,7 @@ def test_the_solution_passes_and_a_blank_is_told_so(name, capsys):
             play(exercise, blank)
 
 
+@pytest.mark.filterwarnings("ignore")  # of torch, about what some mutants do
 @pytest.mark.parametrize("name", [name for name in EXERCISES if name not in SLOW])
 def test_every_mutant_that_behaves_otherwise_is_rejected(name, monkeypatch):
     """Save those listed as equivalent; nothing is explained here, which would take long."""
@@ -229,7 +230,12 @@ def test_every_mutant_that_behaves_otherwise_is_rejected(name, monkeypatch):
         except Exception:  # noqa: S112  (some stop before the check)
             continue
         accepted[sentence] += 1
-    assert accepted == EQUIVALENT.get(name, {})
+    listed, entry = EQUIVALENT.get(name, {}), json.dumps(accepted, indent=2, ensure_ascii=False)
+    assert accepted == listed, (
+        f"{place(HERE / 'equivalent_mutants.json', name)}: the check accepts other changes of the "
+        "solution than those listed. It computes with too weak data; or nobody can tell them from "
+        f'the solution, and the entry is\n "{name}": {entry},'
+    )
 
 
 @pytest.mark.parametrize("name", [name for name in EXERCISES if name not in SLOW])
