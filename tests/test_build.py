@@ -248,6 +248,7 @@ def test_publishing_the_course_is_one_setting_and_executes_nothing(course, kerne
 ADDRESSES = [f"{start}some-body/a.course" for start in ("", "http://github.com/", "git@")]
 ADDRESSES += [f"https://github.com/{end}" for end in ("a", 'a/"; print("', "a/b/c", "a/b\n")]
 BRANCHES = ["", " ", "-b", "a b", "a..b", "a//b", "a/", 'a"b', "a\n", 1]
+# JSON is TOML, as far as strings and numbers go.
 SETTINGS = [('repository = ""', f"repository = {json.dumps(odd)}") for odd in [*ADDRESSES, " ", 7]]
 SETTINGS += [('branch = "main"', f"branch = {json.dumps(odd)}") for odd in BRANCHES]
 

@@ -76,11 +76,11 @@ def test_prose_names_exercises_and_notebooks_by_their_subject():
 
 def test_anatomy(source):
     """What the build, the checks and nbgrader count on, save what the build itself refuses."""
-    notebook = build.read_source(source)
+    notebook, file = build.read_source(source), source.relative_to(ROOT)
     seeds = [cell.source for cell in notebook.cells if "parameters" in build.tags(cell)]
     where = place(source, '"parameters"')
     assert seeds == ["SEED = 0"], f"{where}: one cell is tagged `parameters`: `SEED = 0`, alone"
-    assert notebook.cells[0].cell_type == "markdown", f"{source}:1: the title, where badges go"
+    assert notebook.cells[0].cell_type == "markdown", f"{file}:1: the title, where badges go"
     _, *parts = "\n".join(cell.source for cell in notebook.cells).split("### ✏️ Exercise ")
     problems = []
     for part in parts:  # from its heading to the next one, which may have further checks behind it
