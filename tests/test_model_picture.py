@@ -101,8 +101,7 @@ def graph_of(name):
 
 def place(graph, node):
     """Its centre, in points; y grows upwards."""
-    x, y = graph.get_node(node).attr["pos"].split(",")
-    return float(x), float(y)
+    return tuple(map(float, graph.get_node(node).attr["pos"].split(",")))
 
 
 @pytest.mark.parametrize(
