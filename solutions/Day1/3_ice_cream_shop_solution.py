@@ -405,8 +405,8 @@ print(f"version 2: {share:.0%} of its lists are as regular as the owner's")
 # \mathrm{humidity\_sensor}_t \sim \mathcal{N}(\text{humidity}_t, 4^2).$$
 #
 # `mean_temp` is no longer needed: yesterday takes its place. A plate will not do: its entries are
-# independent, and these days are not. So this model is a loop
-# over the days, and each day has sites of its own name, `temp_1`, `temp_2` and so on.
+# independent, and these days are not. So this model is a loop over the days, and each day has sites
+# of its own name, `temp_1`, `temp_2` and so on.
 #
 # ### ✏️ Exercise 4: the weather (14 min)
 #

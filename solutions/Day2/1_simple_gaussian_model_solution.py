@@ -348,8 +348,8 @@ check.reparameterised_gradient(reparameterised_gradient)
 # Now climb: 400 steps from $\boldsymbol{\nu} = (12, 3)$, each along the mean of $S$ such gradients,
 # times a learning rate. A noisy step could make $\nu_b$ negative, so the step is made in $\ln
 # \nu_b$, whose gradient is $\nu_b\, g_b$, for $\partial \nu_b / \partial \ln \nu_b = \nu_b$.
-# **Predict**: how does the path with one draw a step
-# differ from that with 100, on the way and at the end?
+# **Predict**: how does the path with one draw a step differ from that with 100, on the way and at
+# the end?
 
 
 # %%

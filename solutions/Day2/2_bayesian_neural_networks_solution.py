@@ -343,8 +343,7 @@ inference.trust(log_ratios)
 
 # %% [markdown]
 # The Pareto $\hat k$, far above 0.7, says without the exact answer that this guide is not to be
-# trusted. What does
-# it get wrong? For that we need the truth.
+# trusted. What does it get wrong? For that we need the truth.
 
 # %% [markdown]
 # ## 5. The last layer, integrated out
