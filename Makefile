@@ -37,6 +37,7 @@ assignments: .venv/maintainer  ## make what nbgrader grades (see grading/README.
 	$(BIN)/python -m tools.hand_out assignments
 
 catch-up: .venv/maintainer  ## make a notebook with the exercises before N solved (ONLY=part_of_a_name N=4)
+	@test "$(ONLY)" -a "$(N)" || { echo "Which one, from which exercise on? make catch-up ONLY=ice_cream N=4"; exit 2; }
 	$(BIN)/python -m tools.hand_out catch-up "$(ONLY)" $(N)
 
 grades: .venv/maintainer  ## grade a day (DAY=Day1), with 2 processes (JOBS=2); see grading/README.md
