@@ -29,8 +29,8 @@ def origin(answer: Any) -> None:
 @exercise("three probabilities")
 def slope_probabilities(answer: Any) -> None:
     # Far from certain, and skewed: a formula that is nearly right for sure things is not here.
-    draws = 100_000
-    outside = 0.1 - 0.4 * dist.Gamma(1.5, 1.0).sample((draws,))
+    draws = 10_000  # all pairs of which fit into a laptop
+    outside = 0.3 - 0.4 * dist.Gamma(1.5, 1.0).sample((draws,))
     inside = -0.6 + 0.4 * dist.Gamma(1.0, 1.0).sample((draws,))
     names = ("p_outside", "p_inside", "p_both", "p_larger")
     four_errors = 4 * (0.25 / draws) ** 0.5  # standard errors of a share

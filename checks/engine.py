@@ -11,6 +11,9 @@ import copy
 import functools
 import inspect
 import itertools
+import os
+import signal
+import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -29,6 +32,8 @@ from checks.reference import TABLES, Reference, exported, rows, sections, stored
 from utils.device import leaving_no_trace
 
 SEED = 20  # of the checks themselves
+LIMIT = 60.0  # seconds
+NOT_FINITE = "is not a finite number"
 
 
 class CheckFailed(AssertionError):  # noqa: N818  (the reader sees this name)
@@ -138,8 +143,9 @@ class Exercise:
                     "Set it in the cell above. Did that cell stop with an error, or is a name "
                     "misspelt?",
                 )
-            with leaving_no_trace(), torch.enable_grad():
+            with leaving_no_trace(), torch.enable_grad(), time_limit():
                 pyro.set_rng_seed(SEED)
+                pyro.clear_param_store()  # here alone: what a fit has left has other shapes
                 Exercise.running = self
                 remark = self.check(*answers, **kwargs)
         except CheckFailed as problem:
@@ -195,6 +201,31 @@ def naming(name: str) -> Iterator[None]:
 
 
 # --------------------------------------------------------------------------- running an answer
+
+
+@contextmanager
+def time_limit() -> Iterator[None]:
+    """Stop an answer that never ends: after a minute, where a check takes seconds.
+
+    Only where Python has an alarm: in the main thread, and not on Windows.
+    """
+    if threading.current_thread() is not threading.main_thread() or os.name == "nt":
+        yield
+        return
+
+    def stop(*_: Any) -> NoReturn:
+        fail(
+            "your code has not come to an end in a minute.",
+            "Which loop goes on for ever? Can its condition be reached, and does every round move?",
+        )
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, LIMIT)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _own_copy(answer: Any) -> Any:
@@ -296,7 +327,8 @@ def close_to(
     if torch.allclose(value, expected, rtol=0.0, atol=tolerance, equal_nan=True):
         return
     if not torch.isfinite(value).all():
-        fail(f"`{name}` is not a finite number.", f"Yours: {describe(value)}.", vague=True)
+        why = "Is there a logarithm or a root of a negative number, or a division by 0?"
+        fail(f"`{name}` {NOT_FINITE}.", why, vague=True)
     lines = [hint] if hint else []
     if expected.ndim == 0:
         side = "large" if value > expected else "small"
@@ -321,6 +353,8 @@ def as_number(name: str, value: Any, expected: Tensor) -> Tensor:
         value = torch.as_tensor(value).detach()
     except (TypeError, ValueError, RuntimeError):
         fail(f"`{name}` should be a number or a tensor, not {type(value).__name__}.")
+    if expected.ndim == 0 and value.numel() == 1:
+        value = value.reshape(())
     if value.shape != expected.shape:
         want = f"have shape {tuple(expected.shape)}" if expected.ndim else "be a single number"
         fail(f"`{name}` should {want}; yours has shape {tuple(value.shape)}.", vague=True)
@@ -529,16 +563,17 @@ def judge(
     if not getattr(problem, "vague", False) or not Exercise.explains:
         raise problem
     explained: list[str] = []
+    no_number = NOT_FINITE in problem.lines[0]  # which many a change brings about
     with warnings.catch_warnings(action="ignore"):
         for sentence, run, of_table in variants:
-            other = ran(run)
+            other = ran(run) if of_table or not no_number else None
             if other is None or _problem(compare, other, names[: names.index(wrong) + 1]):
                 continue
             explained.append(sentence if of_table or len(names) == 1 else f"`{wrong}`: {sentence}")
             if not _problem(compare, other, names):
                 fail(explained[-1])
-    if explained:
-        fail(explained[0])
+    if explained or no_number:
+        fail(*(explained[:1] or problem.lines))
     raise problem
 
 

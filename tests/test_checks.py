@@ -19,6 +19,7 @@ from IPython.testing.globalipapp import start_ipython
 from pyro.distributions import constraints
 from pyro.infer.autoguide import AutoGuideList, AutoMultivariateNormal, AutoNormal
 
+from checks import engine
 from checks.engine import CheckFailed, Exercise, StillBlank, call, close_to, fail, same_function
 from checks.mistakes import mutants
 from checks.models import same_model
@@ -74,6 +75,25 @@ def test_a_check_draws_the_same_random_numbers_every_time_and_leaves_no_trace():
     assert drawn == 3 * drawn[:1]
     assert set(pyro.get_param_store().keys()) == {"old"}
     assert pyro.param("old").item() == pytest.approx(2.0)
+
+
+def test_a_check_sees_no_parameters_of_the_notebook():
+    seen = []
+    check = Exercise("Exercise 0", lambda answer: seen.extend(pyro.get_param_store()), "")
+    pyro.param("W", torch.zeros(784, 10))
+    check(lambda: None)
+    assert (seen, [*pyro.get_param_store()]) == ([], ["W"])
+
+
+def test_an_answer_that_never_ends_is_stopped(monkeypatch):
+    monkeypatch.setattr(engine, "LIMIT", 0.2)
+
+    def answer():
+        while True:
+            pass
+
+    with pytest.raises(CheckFailed, match="not come to an end"):
+        calling(answer)
 
 
 def gaussian_model(x=None):

@@ -264,7 +264,8 @@ print(f"mean {grid_mean:.4f}, sd {grid_sd:.4f}, p {evidence:.4f}")
 # ### ✏️ Exercise 3: two normals make a normal (8 min)
 #
 # Complete `normal_posterior` with these formulas: `mean` is $m$, and `sd` is $s$ (**not** $s^2$).
-# All arguments are tensors: single numbers, or vectors for many readings at once.
+# All arguments are tensors. `reading` may be a vector, of many readings: then `mean` is one, too, and
+# `sd` stays a single number, for no reading is in its formula.
 #
 # <details><summary>Hint</summary>
 #
@@ -561,7 +562,8 @@ plotting.densities(
 #
 # ### ✏️ Exercise 6: a hierarchical model (6 min)
 #
-# Write `hierarchical_model`, with the sites `mean_temp`, `temp` and `sensor`.
+# Write `hierarchical_model`, with the sites `mean_temp`, `temp` and `sensor`, and the days in a plate
+# of size `n`.
 #
 # <details><summary>Hint</summary>
 #

@@ -124,7 +124,7 @@ plotting.regression(
 #
 # Write version 1. Its sites are `alpha`, `beta`, `mean_temp`, and, for each day, `temp`, `sensor`
 # and `sales`. `sensor` and `sales` hold the data; `sales` may be `None`, to draw new ones. The days
-# are a plate as large as `sensor`; `days` is a good name for it. (In the formulas $\mathcal{N}(15,
+# are a plate as large as `sensor`; `"days"` is a good name for it. (In the formulas $\mathcal{N}(15,
 # 2^2)$ shows the variance as the square of the standard deviation, which is what `dist.Normal`
 # takes.)
 #

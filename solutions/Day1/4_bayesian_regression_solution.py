@@ -278,10 +278,11 @@ plotting.elbo_curve(
 )
 
 # %% [markdown]
-# Both have arrived: one just below $\ln p(D)$, which no ELBO can exceed, the other clearly lower.
+# Both have arrived: one just below $\ln p(D)$, which no ELBO can exceed (a noisy estimate of it can),
+# the other clearly lower.
 # What does that cost? A line with a higher $w_0$ has to fall more steeply to fit the same points, so
 # the exact posterior of $(w_0, w_1)$ is a tilted ellipse. Mean-field can only draw upright ones.
-# **Predict.** Sketch the best upright one: around the tilted one, or inside?
+# **Predict.** Sketch the best upright one: as long as the tilted one, as narrow, or in between?
 
 
 # %% tags=["picture=mean_field"]
@@ -299,9 +300,10 @@ names = {"xlabel": "$w_0$ (log GDP)", "ylabel": "$w_1$ (log GDP per 100 m)"}
 plotting.regions(regions, title="Regions of 50 % and 95 %", **names)
 
 # %% [markdown]
-# Inside: right in the middle, but too narrow in $w_0$ and in $w_1$. Theory says by how much. For a
-# normal target the best independent fit has the *conditional* variances (Bishop 2006, sec. 10.1.2),
-# so with a correlation $\rho$ between two unknowns
+# Right in the middle, a little too wide across the tilted one, and much too short along it: too
+# narrow in $w_0$ and in $w_1$. Theory says by how much. For a normal target the best independent fit
+# has the *conditional* variances (Bishop 2006, sec. 10.1.2), so with a correlation $\rho$ between two
+# unknowns
 #
 # $$\frac{\mathrm{sd}_{\text{mean-field}}}{\mathrm{sd}_{\text{exact}}} = \sqrt{1 - \rho^2}.$$
 
@@ -352,7 +354,8 @@ def origin(x):
 check.origin(origin)
 
 # %% [markdown]
-# The same guide, the same lines, and only the coordinates are better:
+# The same guide, the same lines, and only the coordinates are better (the wide prior of $w_0$ now
+# stands at ruggedness $c$, which hardly matters):
 
 # %%
 shifted = x - origin(x)
@@ -590,7 +593,8 @@ plotting.densities(
 # ## 8. Scorecard
 #
 # Variational inference with the full covariance, beside the exact answer. The error of a
-# probability is that of its odds, $p / (1 - p)$, a strict measure near 0 and 1.
+# probability is that of its odds, $p / (1 - p)$: near 0 and 1 a large one may be a tiny difference of
+# the probability itself, and it is this difference that the check limits.
 
 # %%
 approximate = dict(zip(statements, probabilities, strict=True))

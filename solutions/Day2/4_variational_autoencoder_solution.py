@@ -163,7 +163,7 @@ check.decoder(network)
 #
 # Write `vae_model`. `x` holds $n$ binary images, shape `(n, 784)`. `vae` holds the networks:
 # `vae.decoder`, which maps a tensor of shape `(n, d)` to logits of shape `(n, 784)`, and the number
-# `vae.d` of entries of $\mathbf{z}$. The sites are `z` and `x`, in a plate over the images:
+# `vae.d` of entries of $\mathbf{z}$. The sites are `z` and `x`, in a plate `images` over the images:
 #
 # $$\mathbf{z} \sim \mathcal{N}(\mathbf{0}, \mathbf{I}), \qquad
 # x_j \mid \mathbf{z} \sim \mathrm{Bernoulli}\bigl(\mathrm{sigmoid}(a_j)\bigr), \qquad
@@ -587,7 +587,7 @@ def fit_each(vae, x, steps=200):
 
 # %% [markdown]
 # **Predict.** Each image has its gap, $\ln p(\mathbf{x}) - \mathcal{L}(\mathbf{x})$. How large is it
-# on average with the encoder, 1 nat or 10? How much of it is left with a guide for each image? And
+# typically with the encoder, 1 nat or 10? How much of it is left with a guide for each image? And
 # will $\hat{k}$, which knows nothing of the grid, tell the bad images from the good? (The last
 # column is the largest error of the weighted estimate where $\hat{k} < 0.7$.)
 
@@ -606,7 +606,7 @@ pd.DataFrame(rows, index=columns).T.astype(float).round(2)
 # The encoder's typical gap is about 1 nat, its mean several times that: some images it puts in the
 # wrong place. This is the price of amortisation (Cremer et al. 2018), and a guide for each image
 # gets nearly all of it back, with the same decoder. Without the grid? $\hat{k}$ warns of many
-# images, but where it is content with the encoder some estimates are still off: a place that no
+# images, but where it is content some estimates are still off, with the encoder most: a place that no
 # draw has met shows in no weight. A guide that started elsewhere can meet it.
 
 # %% [markdown]
@@ -692,8 +692,8 @@ plotting.image_grid(shown, columns=len(kinds), titles=list(kinds))
 #
 # The ELBO is a bound, and the encoder was fitted to digits: far from them it may miss by far. So
 # the table has it with the encoder, and with a guide for each image. An image is told from a digit
-# if its (better) ELBO is the lower one of the two; "told apart" is how often that is so, over all
-# pairs of such an image and a digit.
+# if its ELBO, the one with its own guide, is the lower one of the two; "told apart" is how often that
+# is so, over all pairs of such an image and a digit (by chance in half of them).
 
 # %%
 guides = {"encoder": vae_50.encoder(x), "fitted": fit_each(vae_50, x)}
