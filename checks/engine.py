@@ -317,7 +317,7 @@ def close_to(
 
     Args:
         name: what the reader calls it.
-        value: a number or tensor, of the shape of ``expected``.
+        value: a number or tensor, of the shape of ``expected``; one entry is a number, too.
         tolerance: absolute; for a Monte-Carlo answer, what its number of draws implies.
         hint: what to look at if nothing else explains the difference.
     """

@@ -143,6 +143,15 @@ def test_a_blank_is_told_from_a_wrong_answer():
     [
         (lambda: torch.zeros(2) @ torch.zeros(3), "your code raises RuntimeError: incon"),
         (lambda: torch.arange(3).mean(), "a mean of whole numbers"),
+        (lambda: pyro.sample(dist.Normal(0.0, 1.0)), "the name of the site first"),
+        (lambda: dist.Normal(0.0, 1.0, obs=1.0), "`obs=` is an argument of pyro.sample"),
+        (lambda: pyro.sample("x", 15.0), "takes a distribution"),
+        (lambda: pyro.param("s", torch.ones(2), constraint="positive"), "not a string"),
+        (lambda: torch.nn.Sequential(torch.nn.GELU), "missing its brackets"),
+        (lambda: {"V": 1}.V, "stand in brackets"),
+        (lambda: math.pi, "is not imported here"),  # noqa: F821
+        (lambda: [].append(1)[-1], "a list is None"),
+        (lambda: [].append(2 * torch.ones(1, requires_grad=True).backward()), "in `.grad` of"),
         (lambda: 0 < torch.zeros(2) & torch.zeros(2) < 1, "each comparison into brackets"),
         (lambda: dist.Normal(0.0, -1.0), "`scale`. It must be positive"),
         (lambda: dist.Normal(0.0, 1.0).to_event(1), "A single number needs none"),

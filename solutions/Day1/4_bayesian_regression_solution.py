@@ -300,7 +300,7 @@ names = {"xlabel": "$w_0$ (log GDP)", "ylabel": "$w_1$ (log GDP per 100 m)"}
 plotting.regions(regions, title="Regions of 50 % and 95 %", **names)
 
 # %% [markdown]
-# Right in the middle, a little too wide across the tilted one, and much too short along it: too
+# Right in the middle, somewhat too wide across the tilted one, and much too short along it: too
 # narrow in $w_0$ and in $w_1$. Theory says by how much. For a normal target the best independent fit
 # has the *conditional* variances (Bishop 2006, sec. 10.1.2), so with a correlation $\rho$ between two
 # unknowns
